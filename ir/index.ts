@@ -1,0 +1,26 @@
+/** @file The public face of the IR: types, the op table, builders, text form, verifiers, weights. */
+export * from './types.ts';
+export * from './weights.ts';
+export { numberAttr, numbersAttr, stringAttr } from './ops/attrs.ts';
+export { activations } from './ops/math.ts';
+export type { Activation } from './ops/math.ts';
+export { elements, f32, formatType, i32, sameType } from './ops/spec.ts';
+export type { AttrSpec, Load, OpShape, OpSpec } from './ops/spec.ts';
+export { opSpecs } from './ops/table.ts';
+export type { OpKind } from './ops/table.ts';
+export { ConstBuilder, isGlobal, RegionBuilder } from './builder.ts';
+export type { OpOptions } from './builder.ts';
+export * from './network.ts';
+export * from './diagnostics/diagnostic.ts';
+export { textCodes, verifyCodes } from './codes.ts';
+export * from './kernel/types.ts';
+export * from './kernel/control.ts';
+export { kernelKinds } from './kernel/table.ts';
+export type { InputSpec, KernelKind, KernelSpec } from './kernel/table.ts';
+export { parseModule } from './text/parse.ts';
+export { printModule } from './text/print.ts';
+export { verifyModule } from './verify/module.ts';
+export { checkNetwork } from './verify/network.ts';
+export { MAX_HOPS } from './verify/values.ts';
+export { createRandom, normals } from './random.ts';
+export * from './interpreter/index.ts';

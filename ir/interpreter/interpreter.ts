@@ -1,0 +1,230 @@
+/**
+ * @file The reference interpreter: the meaning of a network, of routing and of the KV policies.
+ *
+ * **Walk.** A token starts at the entry and takes edges. With one successor the edge is taken; with a router `external`
+ * the token's walk, a list of block ids, says which successor is next, and `exit` when the walk has ended. Without a walk
+ * the token takes every edge's first successor. A token that has executed `maxHops` blocks goes to `exit`.
+ *
+ * **Order.** In a causal network a token goes through all its blocks before the next token starts. Otherwise (images)
+ * edges lead forward only and each block runs once, for all tokens that are there.
+ *
+ * **Passing over.** A token that takes an edge from block i to block j > i passes over the blocks between (the entry
+ * stands before all blocks, the exit after all); an edge backwards or to the same block passes over none. At an attention
+ * block l that it passes over and has not executed it leaves, under KV policy
+ * - `absent`: nothing;
+ * - `project`: the k and v that block l makes of the token's hidden state on that edge;
+ * - `latest`: a copy of the k and v that it wrote most recently at an executed attention block before l; nothing if none.
+ *
+ * **Attention.** A row looks at the entries of its block's list (see `kv.ts`) of earlier tokens and its own, in an image
+ * at those of all tokens. Positions are those of the tokens in the sequence, whatever was skipped.
+ */
+import type { Block, BlockId, Network, Op, Successor } from '../types.ts';
+import type { WeightSource } from '../weights.ts';
+import { createConstants } from './constants.ts';
+import type { Surroundings } from './evaluate.ts';
+import { attendTo, entriesOf, writeExecuted, writeFilled } from './kv.ts';
+import type { KvCache } from './kv.ts';
+import { branchOutput, copyOf, only, runRegion } from './region.ts';
+import type { RegionRun } from './region.ts';
+import { setRow } from './layout.ts';
+import { gatherRows, rowOf, rowsOf, tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
+
+export type Walk = readonly BlockId[];
+
+/** One token's execution of one block. `x`: what enters; `f`: what the branch adds; `out`: what leaves. */
+export interface BlockEvent {
+  readonly block: BlockId;
+  readonly position: number;
+  readonly x: Float32Array;
+  readonly f: Float32Array;
+  readonly out: Float32Array;
+}
+
+export interface RunOptions {
+  /** A walk for each token; tokens without one take first successors. */
+  readonly walks?: readonly (Walk | undefined)[];
+  readonly onBlock?: (event: BlockEvent) => void;
+  /** The hidden state that leaves the entry. */
+  readonly onEntry?: (position: number, x: Float32Array) => void;
+}
+
+export interface RunResult {
+  /** Of each position in a language model; one vector for an image. */
+  readonly logits: readonly Float32Array[];
+  /** The blocks that each token executed, in order; its length is the token's depth. */
+  readonly paths: readonly (readonly BlockId[])[];
+}
+
+export interface Interpreter {
+  /** A sequence of token ids from position 0, with an empty KV cache. */
+  runTokens(ids: readonly number[], options?: RunOptions): RunResult;
+  /** An image as [channels, height, width]. */
+  runImage(pixels: Float32Array, options?: RunOptions): RunResult;
+}
+
+interface Machine {
+  readonly network: Network;
+  readonly constant: RegionRun['constant'];
+  readonly source: WeightSource;
+  readonly cache: KvCache;
+  readonly options: RunOptions;
+}
+
+/** The network must have been verified; ids and walks must be in range. */
+export function createInterpreter(network: Network, source: WeightSource): Interpreter {
+  const constant = createConstants(network.consts, source);
+  const machine = (options: RunOptions): Machine => ({ network, constant, source, cache: new Map(), options });
+  return {
+    runTokens: (ids, options = {}) => {
+      const state = machine(options);
+      const rows = ids.map((id, position) => runToken(state, id, position));
+      return { logits: rows.map(({ logits }) => logits), paths: rows.map(({ path }) => path) };
+    },
+    runImage: (pixels, options = {}) => runImage(machine(options), pixels),
+  };
+}
+
+function runToken(machine: Machine, id: number, position: number): { logits: Float32Array; path: BlockId[] } {
+  const { network, options } = machine;
+  const pos = tensor([1], Int32Array.of(position));
+  let x = only(runRegion(at(machine, network.entry, [tensor([1], Int32Array.of(id)), pos]), [network.entry.result]));
+  options.onEntry?.(position, Float32Array.from(x.data));
+  const walk = options.walks?.[position];
+  const path: BlockId[] = [];
+  let from: Successor | 'entry' = 'entry';
+  for (;;) {
+    const to = nextStop(network, from, path.length, walk);
+    for (const block of between(network, from, to)) fill(machine, block, x, position, path);
+    if (to === 'exit') break;
+    x = execute(machine, blockOf(network, to), x, [position]);
+    path.push(to);
+    from = to;
+  }
+  const logits = only(runRegion(at(machine, network.exit, [x]), [network.exit.result]));
+  return { logits: Float32Array.from(logits.data), path };
+}
+
+/** Where the token goes after `hops` blocks. */
+function nextStop(network: Network, from: Successor | 'entry', hops: number, walk: Walk | undefined): Successor {
+  if (hops >= network.routing.maxHops || from === 'exit') return 'exit';
+  const { router, successors } = from === 'entry' ? network.entry.edge : blockOf(network, from).edge;
+  const [first = 'exit'] = successors;
+  if (router === null || walk === undefined) return first;
+  const chosen = walk[hops] ?? 'exit';
+  if (!successors.includes(chosen)) throw new Error(`internal: no edge from ${from} to ${chosen}`);
+  return chosen;
+}
+
+/** Attention blocks that the edge passes over. */
+function between(network: Network, from: Successor | 'entry', to: Successor): readonly Block[] {
+  const low = from === 'entry' ? -1 : Number(from);
+  const high = to === 'exit' ? Infinity : to;
+  return network.blocks.filter(({ id, role }) => role === 'attention' && id > low && id < high);
+}
+
+/** What a token leaves at an attention block that it passes over, see above. */
+function fill(machine: Machine, block: Block, x: Tensor, position: number, path: readonly BlockId[]): void {
+  const { network, cache } = machine;
+  if (network.routing.kv === 'project') {
+    const [k, v] = projected(machine, block, x, [position]);
+    writeFilled(entriesOf(cache, block.id), { position, k: k.data, v: v.data });
+  } else if (network.routing.kv === 'latest') {
+    const source = path.findLast((id) => id < block.id && blockOf(network, id).role === 'attention');
+    const entry = source === undefined ? undefined : entriesOf(cache, source).findLast((e) => e.position === position);
+    if (entry !== undefined) writeFilled(entriesOf(cache, block.id), { position, k: entry.k, v: entry.v });
+  }
+}
+
+/** The k and v that an attention block makes of x. */
+function projected(machine: Machine, block: Block, x: Tensor, positions: readonly number[]): [Tensor, Tensor] {
+  const { operands } = attentionOf(block);
+  const [, k, v] = operands;
+  if (k === undefined || v === undefined) throw new Error(`internal: attention without k and v in block ^${block.id}`);
+  const [kValue, vValue] = runRegion(at(machine, block.body, [x, positionTensor(positions)]), [k, v]);
+  if (kValue === undefined || vValue === undefined) throw new Error('internal: no k or v');
+  return [kValue, vValue];
+}
+
+/** Runs a block's body on rows of the given positions; in a causal network there is one. */
+function execute(machine: Machine, block: Block, x: Tensor, positions: readonly number[]): Tensor {
+  const { network, cache, options } = machine;
+  let context: Tensor | undefined;
+  const attend: Surroundings['attend'] = (q, k, v, attrs) => {
+    const entries = entriesOf(cache, block.id);
+    positions.forEach((position, r) => {
+      writeExecuted(entries, { position, k: rowOf(k, r), v: rowOf(v, r) }, network.routing.revisit);
+    });
+    entries.sort((a, b) => a.position - b.position);
+    context = attendTo(q, entries, attrs);
+    return context;
+  };
+  const run: RegionRun = {
+    ...at(machine, block.body, [x, positionTensor(positions)]),
+    around: { source: machine.source, attend },
+  };
+  const out = only(runRegion(run, [block.body.result]));
+  if (options.onBlock !== undefined) {
+    const again = { ...run, around: { ...run.around, attend: (): Tensor => context ?? out } };
+    const f = branchOutput(again, block);
+    positions.forEach((position, r) => {
+      options.onBlock?.({ block: block.id, position, x: copyRow(x, r), f: copyRow(f, r), out: copyRow(out, r) });
+    });
+  }
+  return out;
+}
+
+function runImage(machine: Machine, pixels: Float32Array): RunResult {
+  const { network, options } = machine;
+  const shape = network.entry.params[0]?.type.shape.map(Number) ?? [];
+  const x = copyOf(only(runRegion(at(machine, network.entry, [tensor(shape, pixels)]), [network.entry.result])));
+  const tokens = Array.from({ length: rowsOf(x) }, (_, t) => t);
+  tokens.forEach((t) => options.onEntry?.(t, copyRow(x, t)));
+  const paths: BlockId[][] = tokens.map(() => []);
+  const stops = tokens.map((t) => nextStop(network, 'entry', 0, options.walks?.[t]));
+  for (const block of network.blocks) {
+    const here = tokens.filter((t) => stops[t] === block.id);
+    if (block.role === 'attention') {
+      const passing = tokens.filter((t) => !here.includes(t));
+      passing.forEach((t) => {
+        fill(machine, block, gatherRows(x, [t]), t, paths[t] ?? []);
+      });
+    }
+    if (here.length === 0) continue;
+    const out = execute(machine, block, gatherRows(x, here), here);
+    here.forEach((t, r) => {
+      setRow(x, t, rowOf(out, r));
+      paths[t]?.push(block.id);
+      stops[t] = nextStop(network, block.id, paths[t]?.length ?? 0, options.walks?.[t]);
+    });
+  }
+  const logits = only(runRegion(at(machine, network.exit, [x]), [network.exit.result]));
+  return { logits: [Float32Array.from(logits.data)], paths };
+}
+
+function at(machine: Machine, region: RegionRun['region'], args: readonly Tensor[]): RegionRun {
+  const attend = (): never => {
+    throw new Error('internal: attention outside a block');
+  };
+  return { region, args, constant: machine.constant, around: { source: machine.source, attend } };
+}
+
+function attentionOf(block: Block): Op {
+  const op = block.body.ops.find(({ kind }) => kind === 'attention');
+  if (op === undefined) throw new Error(`internal: block ^${block.id} has no attention`);
+  return op;
+}
+
+function blockOf(network: Network, id: BlockId): Block {
+  const block = network.blocks.find((candidate) => candidate.id === id);
+  if (block === undefined) throw new Error(`internal: no block ^${id}`);
+  return block;
+}
+
+function positionTensor(positions: readonly number[]): Tensor {
+  return tensor([positions.length], Int32Array.from(positions));
+}
+
+function copyRow(x: Tensor, r: number): Float32Array {
+  return Float32Array.from(rowOf(x, r));
+}

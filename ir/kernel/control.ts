@@ -1,0 +1,61 @@
+/**
+ * @file The state that drives a program: which token is where, and what the KV cache holds. Buffers like any other,
+ * planned and printed with the rest; this file says what is in them.
+ *
+ * `$ids`, `$pos` [chunk]: token ids and positions of the chunk in flight. `$rows` [chunk]: the row list of the body that
+ * runs now. `$slot` [chunk]: the slot of each row's entry in the list of the attention block that runs now (for a fill:
+ * of the entry that it fills in).
+ *
+ * `$walk` [chunk, maxHops + 1]: the blocks that each token executes, in order, then {@link WALK_END}; written by the
+ * caller. `$next`, `$hop` [chunk]: the block that a token waits for ({@link WALK_END}: the exit), and its place in the
+ * walk. `$passed` [chunk]: the row list of a fill. `$latest` [chunk, 2]: list and slot of the entry that a row wrote in
+ * its most recent executed attention block, -1 before the first (prefill). `$log` [maxHops, 3]: block, list and slot of
+ * each attention block that the token has executed, in order (decode).
+ *
+ * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
+ * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
+ * `$kv_used` [1]: pages handed out. `$scores` [1, entries]: attention scores of one head.
+ */
+import { PANEL } from './types.ts';
+import type { Buffer, BufferName, KernelProgram, KvPlan } from './types.ts';
+
+/** Ends a walk in `$walk`, and stands for the exit in `$next`. */
+export const WALK_END = 0x7fff_ffff;
+
+/** Buffers by which the caller and the program talk: `$x` is the hidden state, `$logits` what the exit makes. */
+export const IDS = '$ids';
+export const POSITIONS = '$pos';
+export const PIXELS = '$pixels';
+export const HIDDEN = '$x';
+export const LOGITS = '$logits';
+export const WALK = '$walk';
+
+function array(name: BufferName, rows: Buffer['rows'], columns = 1): Buffer {
+  return { name, dtype: 'i32', rows, columns, scope: 'state', at: null };
+}
+
+/** Control buffers of the walk: only programs that need a walk have them. */
+export function walkBuffers({ routing }: Pick<KernelProgram, 'routing'>): readonly Buffer[] {
+  const { maxHops } = routing;
+  const latest = routing.kv === 'latest' ? [array('$latest', 'chunk', 2), array('$log', maxHops, 3)] : [];
+  const passed = routing.kv === 'absent' ? [] : [array('$passed', 'chunk')];
+  return [array(WALK, 'chunk', maxHops + 1), array('$next', 'chunk'), array('$hop', 'chunk'), ...passed, ...latest];
+}
+
+/** Control buffers of every program. */
+export function rowBuffers(): readonly Buffer[] {
+  return [array(IDS, 'chunk'), array(POSITIONS, 'chunk'), array('$rows', 'chunk')];
+}
+
+/** Control buffers of the KV cache. */
+export function kvBuffers(plan: KvPlan): readonly Buffer[] {
+  const entries = Math.ceil(plan.entriesPerList / plan.slots) * plan.slots;
+  return [
+    array('$slot', 'chunk'),
+    array('$kv_table', plan.lists, plan.pagesPerList),
+    array('$kv_length', plan.lists),
+    array('$kv_tail', plan.lists, 2),
+    array('$kv_used', 1),
+    { name: '$scores', dtype: 'f32', rows: 1, columns: Math.max(entries, PANEL), scope: 'state', at: null },
+  ];
+}

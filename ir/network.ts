@@ -1,0 +1,36 @@
+/** @file Questions that everyone asks of a network. */
+import { isGlobal } from './builder.ts';
+import type { Block, Const, Global, Network, Op, Ref, Region } from './types.ts';
+
+export function constsByName(network: { readonly consts: readonly Const[] }): ReadonlyMap<Global, Const> {
+  return new Map(network.consts.map((constant) => [constant.name, constant]));
+}
+
+/** All regions: entry, blocks in order, exit. */
+export function regions(network: Network): readonly Region[] {
+  return [network.entry, ...network.blocks.map((block) => block.body), network.exit];
+}
+
+/** Everything an op reads: operands, then extras in their written order. */
+export function uses(op: Op): readonly Ref[] {
+  return [...op.operands, ...Object.values(op.extras)];
+}
+
+/** How often each value of the region is read in it; its result counts as one use. */
+export function useCounts(region: Region): ReadonlyMap<Ref, number> {
+  const counts = new Map<Ref, number>([[region.result, 1]]);
+  for (const op of region.ops) {
+    for (const ref of uses(op)) counts.set(ref, (counts.get(ref) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Constants that a region reads directly. */
+export function globalsOf(region: Region): readonly Global[] {
+  return region.ops.flatMap((op) => uses(op).filter(isGlobal));
+}
+
+/** The op that adds the branch to the hidden state: `residual`, or a `linear` that has absorbed one. */
+export function residualOp(block: Block): Op | undefined {
+  return block.body.ops.find((op) => op.kind === 'residual' || 'residual' in op.extras);
+}

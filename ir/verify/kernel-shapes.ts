@@ -1,0 +1,179 @@
+/** @file Invariant 8 of kernel programs: how the columns of a kernel's views and the shapes of its weights fit together. */
+import type { KernelKind } from '../kernel/table.ts';
+import { isView, PANEL } from '../kernel/types.ts';
+import type { Formal, Kernel, View } from '../kernel/types.ts';
+import { sameShape } from '../ops/spec.ts';
+import type { Global } from '../types.ts';
+
+/** A kernel whose inputs and attributes are those of the table. */
+class Shapes {
+  readonly #kernel: Kernel;
+  readonly #formals: ReadonlyMap<Global, Formal>;
+
+  constructor(kernel: Kernel, formals: ReadonlyMap<Global, Formal>) {
+    this.#kernel = kernel;
+    this.#formals = formals;
+  }
+
+  attr(name: string): number {
+    return Number(this.#kernel.attrs[name]);
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#kernel.inputs, name);
+  }
+
+  /** Columns of the output. */
+  get out(): number {
+    return this.outView?.columns ?? 0;
+  }
+
+  get outView(): View | null {
+    return this.#kernel.out;
+  }
+
+  get norm(): unknown {
+    return this.#kernel.attrs['norm'];
+  }
+
+  get hasEps(): boolean {
+    return Object.hasOwn(this.#kernel.attrs, 'eps');
+  }
+
+  /** Shape of a weight; empty when the input is not one. */
+  shape(name: string): readonly number[] {
+    const input = this.#kernel.inputs[name];
+    return input === undefined || isView(input) ? [] : (this.#formals.get(input.weight)?.shape ?? []);
+  }
+
+  layout(name: string): string {
+    const input = this.#kernel.inputs[name];
+    return input === undefined || isView(input) ? '' : (this.#formals.get(input.weight)?.layout ?? '');
+  }
+
+  /** Columns of a view. */
+  columns(name: string): number {
+    const input = this.#kernel.inputs[name];
+    return input !== undefined && isView(input) ? input.columns : 0;
+  }
+
+  /** What is wrong when a view, if it is there, has not so many columns. */
+  expectColumns(name: string, expected: number): string | undefined {
+    if (!this.has(name) || this.columns(name) === expected) return undefined;
+    return `${name} has ${this.columns(name)} columns, expected ${expected}`;
+  }
+
+  expectOut(expected: number): string | undefined {
+    return this.out === expected ? undefined : `the output has ${this.out} columns, expected ${expected}`;
+  }
+
+  /** What is wrong when a weight, if it is there, has not this shape. */
+  expectShape(name: string, ...expected: readonly number[]): string | undefined {
+    if (!this.has(name) || sameShape(this.shape(name), expected)) return undefined;
+    return `${name} has shape [${this.shape(name).join(', ')}], expected [${expected.join(', ')}]`;
+  }
+
+  /** Only matrices that a linear or an embedding reads may be in panels. */
+  expectRows(...names: readonly string[]): string | undefined {
+    const wrong = names.find((name) => this.layout(name) === 'panels');
+    return wrong === undefined ? undefined : `${wrong} is in panels, expected rows`;
+  }
+}
+
+type Rule = (shapes: Shapes) => string | undefined;
+
+const elementwise: Rule = (k) => k.expectColumns('x', k.out);
+
+function linear(k: Shapes): string | undefined {
+  const [out = 0, inner = 0] = k.shape('weight');
+  const first = k.attr('first');
+  if (k.layout('weight') !== 'panels') return 'the weight is in rows, expected panels';
+  if (first % PANEL !== 0) return `first is ${first}, expected a multiple of ${PANEL}`;
+  if (first + k.out > out) return `columns up to ${first + k.out} are computed of a weight with ${out}`;
+  if (k.outView?.from !== 0 && k.out % PANEL !== 0) {
+    return `the output has ${k.out} columns and does not begin at column 0; expected a multiple of ${PANEL}`;
+  }
+  return (
+    k.expectColumns('x', inner) ??
+    k.expectColumns('mul', k.out) ??
+    k.expectColumns('residual', k.out) ??
+    k.expectShape('bias', out) ??
+    k.expectShape('gain', inner) ??
+    k.expectShape('shift', inner) ??
+    k.expectRows('bias', 'gain', 'shift') ??
+    inconsistentNorm(k)
+  );
+}
+
+function inconsistentNorm(k: Shapes): string | undefined {
+  const wanted = { gain: k.norm !== undefined, shift: k.norm === 'layer', eps: k.norm !== undefined };
+  const found = { gain: k.has('gain'), shift: k.has('shift'), eps: k.hasEps };
+  const wrong = (['gain', 'shift', 'eps'] as const).find((name) => wanted[name] !== found[name]);
+  return wrong === undefined
+    ? undefined
+    : `${wrong} ${wanted[wrong] ? 'is needed with this norm' : 'has no norm to belong to'}`;
+}
+
+function binary(k: Shapes): string | undefined {
+  const shape = k.shape('b');
+  const b =
+    shape.length === 0
+      ? k.expectColumns('b', k.out)
+      : shape.at(-1) === k.out && shape.length <= 2
+        ? undefined
+        : `b has shape [${shape.join(', ')}]`;
+  return k.expectColumns('a', k.out) ?? b ?? k.expectRows('b');
+}
+
+function rope(k: Shapes): string | undefined {
+  const headDim = k.attr('head_dim');
+  const table = [k.shape('cos')[0] ?? 0, headDim / 2] as const;
+  if (headDim % 2 !== 0 || k.out % headDim !== 0) return `${k.out} columns do not split into heads of ${headDim}`;
+  const wrong = k.expectColumns('x', k.out) ?? k.expectColumns('positions', 1);
+  return wrong ?? k.expectShape('cos', ...table) ?? k.expectShape('sin', ...table) ?? k.expectRows('cos', 'sin');
+}
+
+function attend(k: Shapes): string | undefined {
+  const [heads, kvHeads] = [k.attr('heads'), k.attr('kv_heads')];
+  if (heads % kvHeads !== 0) return `${heads} heads cannot share ${kvHeads} KV heads`;
+  return k.expectColumns('q', heads * k.attr('head_dim')) ?? k.expectOut(heads * k.attr('head_dim'));
+}
+
+function patchify(k: Shapes): string | undefined {
+  const [channels, height, width, size] = [k.attr('channels'), k.attr('height'), k.attr('width'), k.attr('size')];
+  if (height % size !== 0 || width % size !== 0) {
+    return `${height} × ${width} pixels do not split into patches of ${size}`;
+  }
+  return k.expectColumns('pixels', channels * height * width) ?? k.expectOut(channels * size * size);
+}
+
+function append(k: Shapes): string | undefined {
+  const columns = k.attr('kv_heads') * k.attr('head_dim');
+  return k.expectColumns('k', columns) ?? k.expectColumns('v', columns);
+}
+
+const rules: Readonly<Record<KernelKind, Rule>> = {
+  embed: (k) => k.expectColumns('ids', 1) ?? k.expectShape('table', k.shape('table')[0] ?? 0, k.out),
+  linear,
+  norm: (k) =>
+    k.expectColumns('x', k.out) ??
+    k.expectShape('gain', k.out) ??
+    k.expectShape('shift', k.out) ??
+    k.expectRows('gain', 'shift') ??
+    inconsistentNorm(k),
+  unary: elementwise,
+  binary,
+  scale: elementwise,
+  copy: elementwise,
+  prepend: (k) => k.expectColumns('x', k.out) ?? k.expectShape('row', k.out) ?? k.expectRows('row'),
+  select: elementwise,
+  patchify,
+  rope,
+  append,
+  attend,
+};
+
+/** What is wrong with the shapes of a kernel, or undefined. Its inputs and attributes must be those of the table. */
+export function shapeFault(kernel: Kernel, formals: ReadonlyMap<Global, Formal>): string | undefined {
+  return rules[kernel.kind](new Shapes(kernel, formals));
+}

@@ -1,0 +1,180 @@
+/**
+ * @file Says whether a kernel program is valid. Kernel passes and targets rely on these invariants.
+ *
+ *  1. Context, hop cap, chunk and rows of logits are whole numbers of at least 1. (RC0501)
+ *  2. Blocks have distinct whole numbers and stand in ascending order. (RC0502)
+ *  3. Constants are valid as in a network; constants, weights, buffers, bodies and the formals of a body have distinct
+ *     names. (RC0503 to RC0509)
+ *  4. A weight is a constant of its shape; panels are made of a matrix. (RC0520)
+ *  5. Buffers have whole numbers of rows and columns, at least 1 each. (RC0521)
+ *  6. A kernel has the inputs, the output and the attributes that the kernel table says. (RC0522, RC0507)
+ *  7. Views lie inside their buffers, which hold numbers of the right kind; kernels read only weights that are formals
+ *     of their body. (RC0523)
+ *  8. The columns of a kernel's views and the shapes of its weights fit together. (RC0524)
+ *  9. Scratch is written before it is read, in each run of a body anew. (RC0525)
+ * 10. A kernel's output lies over an input only where the kernel table allows it, and then exactly. (RC0526)
+ * 11. The body of an attention block appends once, then attends once; under policy `project` its fill appends once, at
+ *     its end. Other bodies do neither. (RC0527)
+ * 12. Entry, blocks and exit use a body with as many weights as it has formals, each of the formal's shape and layout.
+ *     (RC0528)
+ * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them.
+ *     (RC0529)
+ * 14. Edges are as in a network. (RC0515 to RC0518)
+ * 15. Either nothing has an address, or everything has: aligned, inside its region, and apart from all that lives at the
+ *     same time. (RC0530)
+ */
+import { RadialError } from '../diagnostics/diagnostic.ts';
+import type { Diagnostic } from '../diagnostics/diagnostic.ts';
+import type { Instance, KernelProgram, Weight } from '../kernel/types.ts';
+import { sameShape } from '../ops/spec.ts';
+import type { Global, SourceSpan } from '../types.ts';
+import { Findings } from './findings.ts';
+import { checkBodies } from './kernel-bodies.ts';
+import { checkKv } from './kernel-kv.ts';
+import { checkMemory } from './kernel-memory.ts';
+import { quote } from './op.ts';
+import { checkEdges } from './routes.ts';
+import { checkBlockOrder, checkConsts, checkHeader } from './values.ts';
+
+/** More than any model needs; keeps verification quick. */
+const MAX_BUFFERS = 8192;
+
+/** Everything that is wrong with the program; empty when it is valid. */
+export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic[] {
+  const findings = new Findings();
+  checkHeader(program, findings); // 1
+  checkCounts(program, findings); // 1
+  checkBlockOrder(program.blocks, findings); // 2
+  const consts = checkConsts(program.consts, program.context, findings); // 3
+  checkNames('weight', program.weights, findings); // 3
+  checkNames('buffer', program.buffers, findings); // 3
+  checkNames(
+    'body',
+    program.bodies.map(({ name, span }) => ({ name: `#${name}`, ...(span && { span }) })),
+    findings,
+  ); // 3
+  for (const weight of program.weights) checkWeight(weight, consts.get(weight.name)?.shape, findings); // 4
+  checkBuffers(program, findings); // 5
+  checkBodies(program, findings); // 6–11
+  checkInstances(program, findings); // 12
+  checkKv(program, findings); // 13
+  checkEdges(program, findings); // 14
+  checkMemory(program, findings); // 15
+  return findings.list();
+}
+
+/** Throws a `RadialError` with everything that is wrong; `file` is where the program was read from. */
+export function checkKernelProgram(program: KernelProgram, file?: string): void {
+  const diagnostics = verifyKernelProgram(program);
+  if (diagnostics.length === 0) return;
+  throw new RadialError(
+    diagnostics.map((diagnostic) =>
+      file === undefined ? diagnostic : { ...diagnostic, place: { file, ...diagnostic.place } },
+    ),
+  );
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+/** 1 */
+function checkCounts({ chunk, headRows, span }: KernelProgram, findings: Findings): void {
+  for (const [name, value] of [
+    ['chunk', chunk],
+    ['head_rows', headRows],
+  ] as const) {
+    if (isCount(value)) continue;
+    findings.add(
+      { code: 'RC0501', message: `${name} is ${value}, expected a whole number of at least 1` },
+      { name: 'header', span },
+    );
+  }
+}
+
+/** 3 */
+function checkNames(
+  what: string,
+  nodes: readonly { readonly name: string; readonly span?: SourceSpan }[],
+  findings: Findings,
+): void {
+  const seen = new Set<string>();
+  for (const { name, span } of nodes) {
+    if (seen.has(name)) {
+      findings.add(
+        { code: 'RC0503', message: `${quote(name)} is defined twice` },
+        { name: `${what} ${quote(name)}`, span },
+      );
+    }
+    seen.add(name);
+  }
+}
+
+/** 4 */
+function checkWeight(
+  { name, shape, layout, span }: Weight,
+  constant: readonly (number | 'tokens')[] | undefined,
+  findings: Findings,
+): void {
+  const subject = { name: `weight ${quote(name)}`, span };
+  if (constant === undefined) findings.add({ code: 'RC0520', message: `there is no constant ${quote(name)}` }, subject);
+  else if (!sameShape(constant, shape)) {
+    findings.add(
+      { code: 'RC0520', message: `the weight has shape [${shape.join(', ')}], its constant [${constant.join(', ')}]` },
+      subject,
+    );
+  }
+  if (layout === 'panels' && shape.length !== 2) {
+    findings.add({ code: 'RC0520', message: `panels are made of a matrix, not of rank ${shape.length}` }, subject);
+  }
+}
+
+/** 5 */
+function checkBuffers({ buffers, span }: KernelProgram, findings: Findings): void {
+  if (buffers.length > MAX_BUFFERS) {
+    findings.add(
+      { code: 'RC0521', message: `the program has ${buffers.length} buffers, at most ${MAX_BUFFERS} are allowed` },
+      { name: 'buffers', span },
+    );
+  }
+  for (const { name, rows, columns, span: at } of buffers) {
+    if ((typeof rows === 'string' || isCount(rows)) && isCount(columns)) continue;
+    findings.add(
+      { code: 'RC0521', message: `${quote(name)} has ${rows} rows of ${columns} columns` },
+      { name: `buffer ${quote(name)}`, span: at },
+    );
+  }
+}
+
+/** 12 */
+function checkInstances({ entry, blocks, exit, bodies, weights }: KernelProgram, findings: Findings): void {
+  const formals = new Map(bodies.map((body) => [body.name, body.formals]));
+  const actual = new Map<Global, Weight>(weights.map((weight) => [weight.name, weight]));
+  const check = (name: string, { body, args, span }: Instance): void => {
+    const wanted = formals.get(body);
+    const fault = (message: string): void => {
+      findings.add({ code: 'RC0528', message }, { name, span });
+    };
+    if (wanted === undefined) {
+      fault(`${name} uses ${quote(`#${body}`)}, which does not exist`);
+      return;
+    }
+    if (args.length !== wanted.length) {
+      fault(`${quote(`#${body}`)} is given ${args.length} weights, expected ${wanted.length}`);
+    }
+    for (const [i, formal] of wanted.entries()) {
+      const arg = args[i];
+      const weight = arg === undefined ? undefined : actual.get(arg);
+      if (arg === undefined) continue;
+      if (weight === undefined) fault(`${quote(arg)} is not a weight`);
+      else if (weight.layout !== formal.layout || !sameShape(weight.shape, formal.shape)) {
+        fault(
+          `${quote(arg)} is ${weight.layout}[${weight.shape.join(', ')}], but ${formal.name} ${formal.layout}[${formal.shape.join(', ')}]`,
+        );
+      }
+    }
+  };
+  check('entry', entry);
+  for (const block of blocks) check(`block ^${block.id}`, block);
+  check('exit', exit);
+}

@@ -1,0 +1,130 @@
+/** @file Invariants 10–14 of networks: what regions take and yield, and what blocks hold. */
+import { f32, formatType, i32, sameType } from '../ops/spec.ts';
+import type { Block, Network, Op, Region, TensorType } from '../types.ts';
+import type { Findings, Subject } from './findings.ts';
+import { clip, quote } from './op.ts';
+import { namedRegions } from './values.ts';
+
+/** The type of a region's result, or undefined when it is not defined. */
+function resultType({ params, ops, result }: Region): TensorType | undefined {
+  return (ops.findLast((op) => op.result === result) ?? params.find((param) => param.name === result))?.type;
+}
+
+function isHidden(type: TensorType | undefined, rows: number): boolean {
+  return type?.dtype === 'f32' && type.shape.length === 2 && (type.shape[0] === 'tokens' || type.shape[0] === rows);
+}
+
+/** 10, 11 */
+export function checkRegionTypes(network: Network, findings: Findings): void {
+  const { entry, blocks, exit, task, context } = network;
+  const isImage = task === 'image-classification';
+  const yielded = resultType(entry);
+  const hidden = f32('tokens', yielded?.shape[1] ?? 0);
+  const positions = i32('tokens');
+  const takesImage =
+    entry.params.length === 1 && entry.params[0]?.type.dtype === 'f32' && entry.params[0].type.shape.length === 3;
+  if (isImage && !takesImage) {
+    findings.add(
+      { code: 'RC0510', message: `entry takes ${params(entry)}, expected (f32[channels, height, width])` },
+      { name: 'entry', span: entry.span },
+    );
+  }
+  if (!isImage) expectParams(entry, [positions, positions], { name: 'entry', span: entry.span }, findings);
+  // Without a hidden type to compare with, the rest would only repeat the fault.
+  if (yielded === undefined) return;
+  if (!isHidden(yielded, isImage ? context : NaN)) {
+    const expected = isImage ? `f32[${context}, d]` : 'f32[tokens, d]';
+    findings.add(
+      { code: 'RC0511', message: `entry yields ${shown(yielded)}, expected ${expected}` },
+      { name: 'entry', span: entry.yieldSpan },
+    );
+    return;
+  }
+  for (const { id, body } of blocks) {
+    const name = `block ^${id}`;
+    expectParams(body, [hidden, positions], { name, span: body.span }, findings);
+    const type = resultType(body);
+    if (type === undefined || sameType(type, hidden)) continue;
+    findings.add(
+      { code: 'RC0511', message: `${name} yields ${shown(type)}, expected the hidden state ${shown(hidden)}` },
+      { name, span: body.yieldSpan },
+    );
+  }
+  expectParams(exit, [hidden], { name: 'exit', span: exit.span }, findings);
+  const logits = resultType(exit);
+  const rows = isImage ? 1 : 'tokens';
+  if (logits === undefined || (logits.dtype === 'f32' && logits.shape.length === 2 && logits.shape[0] === rows)) return;
+  findings.add(
+    { code: 'RC0511', message: `exit yields ${shown(logits)}, expected f32[${rows}, n]` },
+    { name: 'exit', span: exit.yieldSpan },
+  );
+}
+
+function expectParams(region: Region, expected: readonly TensorType[], subject: Subject, findings: Findings): void {
+  const matches =
+    region.params.length === expected.length &&
+    region.params.every(({ type }, i) => {
+      const wanted = expected[i];
+      return wanted !== undefined && sameType(type, wanted);
+    });
+  if (matches) return;
+  const message = `${subject.name} takes ${params(region)}, expected (${expected.map(formatType).join(', ')})`;
+  findings.add({ code: 'RC0510', message }, subject);
+}
+
+function params(region: Region): string {
+  return clip(`(${region.params.map((param) => formatType(param.type)).join(', ')})`);
+}
+
+function shown(type: TensorType): string {
+  return clip(formatType(type));
+}
+
+/** 12–14 */
+export function checkBlocks(network: Network, findings: Findings): void {
+  for (const { name, region, role } of namedRegions(network)) {
+    const attention = region.ops.filter((op) => op.kind === 'attention');
+    const expected = role === 'attention' ? 1 : 0;
+    if (attention.length === expected) continue;
+    const message = `${name} has ${attention.length} attention ops, expected ${expected}`;
+    findings.add({ code: 'RC0512', message }, { name, span: attention.at(expected)?.span ?? region.span });
+  }
+  for (const block of network.blocks) checkResidual(block, findings);
+  checkCausality(network, findings);
+}
+
+/** 13 */
+function checkResidual(block: Block, findings: Findings): void {
+  const name = `block ^${block.id}`;
+  const sums = block.body.ops.filter((op) => op.kind === 'residual' || 'residual' in op.extras);
+  const [sum] = sums;
+  if (sum === undefined || sums.length > 1) {
+    const message = `${name} has ${sums.length} residual sums, expected 1`;
+    findings.add({ code: 'RC0513', message }, { name, span: sums[1]?.span ?? block.body.span });
+    return;
+  }
+  const added = residualOperand(sum);
+  const input = block.body.params[0]?.name;
+  if (added === input) return;
+  const message = `the residual sum of ${name} adds to ${quote(added ?? 'nothing')}, expected the block's hidden state ${quote(input ?? '')}`;
+  findings.add({ code: 'RC0513', message }, { name: `${name}, ${quote(sum.result)}`, span: sum.span });
+}
+
+function residualOperand(op: Op): string | undefined {
+  return op.extras['residual'] ?? op.operands[0];
+}
+
+/** 14 */
+function checkCausality(network: Network, findings: Findings): void {
+  const causal = network.task === 'causal-lm';
+  for (const { name, region } of namedRegions(network)) {
+    for (const op of region.ops) {
+      if (op.kind !== 'attention' || typeof op.attrs['causal'] !== 'boolean' || op.attrs['causal'] === causal) continue;
+      const message = `attention is ${causal ? 'not causal' : 'causal'}, but the task is ${network.task}`;
+      findings.add(
+        { code: 'RC0514', message, help: `write \`causal: ${causal}\`` },
+        { name: `${name}, ${quote(op.result)}`, span: op.span },
+      );
+    }
+  }
+}
