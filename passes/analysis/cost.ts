@@ -1,0 +1,63 @@
+/** @file What a network costs, by its op table: floating-point operations and weights of each region. */
+import { constsByName, elements, globalsOf, isGlobal, opSpecs } from '../../ir/index.ts';
+import type { BlockId, Const, Global, Load, Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
+
+export interface RegionCost {
+  /** A multiply and an add count as two. */
+  readonly flops: number;
+  /** Numbers in the constants that the region reads, each constant once. */
+  readonly parameters: number;
+  /** Of these numbers in f32. */
+  readonly weightBytes: number;
+}
+
+export interface BlockCost extends RegionCost {
+  readonly id: BlockId;
+  readonly role: 'attention' | 'mlp';
+}
+
+export interface NetworkCost {
+  readonly entry: RegionCost;
+  readonly blocks: readonly BlockCost[];
+  readonly exit: RegionCost;
+  /** Flops of a walk through every block once; constants that regions share count once. */
+  readonly total: RegionCost;
+}
+
+/** Cost of a load: by default of one token that attends to itself only. */
+export function costOf(network: Network, load: Load = { rows: 1, cached: 1 }): NetworkCost {
+  const consts = constsByName(network);
+  const cost = (region: Region): RegionCost => ({
+    flops: flopsOf(region, consts, load),
+    ...weightsOf(globalsOf(region), consts),
+  });
+  const entry = cost(network.entry);
+  const blocks = network.blocks.map(({ id, role, body }): BlockCost => ({ id, role, ...cost(body) }));
+  const exit = cost(network.exit);
+  const flops = [entry, ...blocks, exit].reduce((sum, region) => sum + region.flops, 0);
+  const all = [network.entry, ...network.blocks.map(({ body }) => body), network.exit].flatMap(globalsOf);
+  return { entry, blocks, exit, total: { flops, ...weightsOf(all, consts) } };
+}
+
+function weightsOf(names: readonly Global[], consts: ReadonlyMap<Global, Const>): Omit<RegionCost, 'flops'> {
+  const types = [...new Set(names)].map((name) => consts.get(name)?.type);
+  const parameters = types.reduce((sum, type) => sum + (type === undefined ? 0 : elements(type, 0)), 0);
+  return { parameters, weightBytes: parameters * Float32Array.BYTES_PER_ELEMENT };
+}
+
+function flopsOf(region: Region, consts: ReadonlyMap<Global, Const>, load: Load): number {
+  const types = new Map<Ref, TensorType>();
+  for (const { name, type } of region.params) types.set(name, type);
+  for (const { result, type } of region.ops) types.set(result, type);
+  const typeOf = (ref: Ref): TensorType => {
+    const type = isGlobal(ref) ? consts.get(ref)?.type : types.get(ref);
+    if (type === undefined) throw new Error(`internal: no type of ${ref}`);
+    return type;
+  };
+  return region.ops.reduce((sum, op) => sum + flopsOfOp(op, typeOf, load), 0);
+}
+
+function flopsOfOp({ kind, operands, extras, attrs, type }: Op, typeOf: (ref: Ref) => TensorType, load: Load): number {
+  const extraTypes = Object.fromEntries(Object.entries(extras).map(([name, ref]) => [name, typeOf(ref)]));
+  return opSpecs[kind].flops({ operands: operands.map(typeOf), extras: extraTypes, attrs, declared: type }, load);
+}

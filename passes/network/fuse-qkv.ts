@@ -1,0 +1,122 @@
+/**
+ * @file Computes q, k and v of an attention with one linear, whose weight is theirs one under the other.
+ *
+ *     %1 = linear(%0, @q, bias: @b)           %7 = linear(%0, @attention.0.qkv, bias: @attention.0.qkv_bias)
+ *     %2 = linear(%0, @k)                     %1 = slice(%7) {axis: 1, from: 0, to: 64}
+ *     %3 = linear(%0, @v)               =>    %2 = slice(%7) {axis: 1, from: 64, to: 80}
+ *     %4 = attention(%1, %2, %3)              %3 = slice(%7) {axis: 1, from: 80, to: 96}
+ *                                             %4 = attention(%1, %2, %3)
+ *
+ * The linears may reach the attention through rope. A bias that is missing in some is zeros. Not: linears of different x,
+ * with anything fused into them but a bias, that something else reads too, or of which two are the same.
+ */
+import { constsByName, f32, isGlobal, sameType, useCounts } from '../../ir/index.ts';
+import type { Block, Const, Global, Op, Ref, Region, TensorType } from '../../ir/index.ts';
+import type { NetworkPass } from '../pass.ts';
+import { freeGlobal, freeLocal, mapSame, withConsts } from './rewrite.ts';
+
+export const fuseQkv: NetworkPass = {
+  name: 'fuse-qkv',
+  summary: 'Compute q, k and v with one linear.',
+  stage: 'network',
+  run: (network) => {
+    const consts = new Map<Global, Const>(constsByName(network));
+    const blocks = mapSame(network.blocks, (block) => fuseBlock(block, consts));
+    return blocks === network.blocks ? network : withConsts({ ...network, blocks }, [...consts.values()]);
+  },
+};
+
+/** A linear that may be joined with others. */
+interface Plain {
+  readonly op: Op;
+  readonly x: Ref;
+  readonly weight: Global;
+  readonly bias: Global | undefined;
+  readonly columns: number;
+}
+
+function fuseBlock(block: Block, consts: Map<Global, Const>): Block {
+  const { body } = block;
+  const attention = body.ops.find(({ kind }) => kind === 'attention');
+  if (attention === undefined) return block;
+  const parts = attention.operands.flatMap((ref) => plainLinear(body, ref) ?? []);
+  const [first] = parts;
+  const distinct = new Set(parts.map(({ op }) => op)).size === attention.operands.length;
+  if (first === undefined || !distinct || parts.some(({ x }) => x !== first.x)) return block;
+  return { ...block, body: fuseParts(body, parts, joinConsts(parts, `attention.${block.id}.qkv`, consts)) };
+}
+
+/** The linear that makes `ref`, directly or through rope, when only this way leads from it. */
+function plainLinear(region: Region, ref: Ref): Plain | undefined {
+  const op = region.ops.find(({ result }) => result === ref);
+  if (op === undefined || useCounts(region).get(op.result) !== 1) return undefined;
+  const [x, weight] = op.operands;
+  if (x === undefined || weight === undefined) return undefined;
+  if (op.kind === 'rope') return plainLinear(region, x);
+  const { bias, ...others } = op.extras;
+  const columns = op.type.shape[1];
+  const plain = op.kind === 'linear' && Object.keys(others).length === 0 && Object.keys(op.attrs).length === 0;
+  if (!plain || typeof columns !== 'number' || !isGlobal(weight)) return undefined;
+  if (bias === undefined) return { op, x, weight, bias, columns };
+  return isGlobal(bias) ? { op, x, weight, bias, columns } : undefined;
+}
+
+function joinConsts(
+  parts: readonly Plain[],
+  stem: string,
+  consts: Map<Global, Const>,
+): { weight: Global; bias: Global | undefined } {
+  const add = (name: string, constant: Omit<Const, 'name'>): Global => {
+    const free = freeGlobal(consts, name);
+    consts.set(free, { ...constant, name: free });
+    return free;
+  };
+  const join = (name: string, operands: readonly Global[], type: TensorType): Global => {
+    return add(name, { kind: 'concat', operands, attrs: { axis: 0 }, type });
+  };
+  const rows = parts.reduce((sum, { columns }) => sum + columns, 0);
+  const inner = consts.get(parts[0]?.weight ?? '@')?.type.shape[1] ?? 0;
+  const weight = join(
+    stem,
+    parts.map((part) => part.weight),
+    f32(rows, inner),
+  );
+  if (parts.every(({ bias }) => bias === undefined)) return { weight, bias: undefined };
+  const biases = parts.map(({ bias, columns }) => {
+    return (
+      bias ??
+      zeros(consts, columns) ??
+      add(`zeros.${columns}`, { kind: 'full', operands: [], attrs: { value: 0 }, type: f32(columns) })
+    );
+  });
+  return { weight, bias: join(`${stem}_bias`, biases, f32(rows)) };
+}
+
+/** Zeros that are there already. */
+function zeros(consts: ReadonlyMap<Global, Const>, columns: number): Global | undefined {
+  const found = [...consts.values()].find(
+    ({ kind, attrs, type }) => kind === 'full' && attrs['value'] === 0 && sameType(type, f32(columns)),
+  );
+  return found?.name;
+}
+
+/** Puts the joined linear and its slices where the first of the parts was. */
+function fuseParts(region: Region, parts: readonly Plain[], { weight, bias }: ReturnType<typeof joinConsts>): Region {
+  const [first] = parts;
+  if (first === undefined) return region;
+  const result = freeLocal(region);
+  const rows = first.op.type.shape[0] ?? 1;
+  const width = parts.reduce((sum, { columns }) => sum + columns, 0);
+  const extras: Op['extras'] = bias === undefined ? {} : { bias };
+  const joined: Op = { kind: 'linear', operands: [first.x, weight], extras, attrs: {}, result, type: f32(rows, width) };
+  let from = 0;
+  const slices = parts.map(({ op, columns }): Op => {
+    const attrs = { axis: 1, from, to: from + columns };
+    from += columns;
+    return { kind: 'slice', operands: [result], extras: {}, attrs, result: op.result, type: op.type };
+  });
+  const old = new Set(parts.map(({ op }) => op));
+  const at = region.ops.findIndex((op) => old.has(op));
+  const rest = (ops: readonly Op[]): readonly Op[] => ops.filter((op) => !old.has(op));
+  return { ...region, ops: [...rest(region.ops.slice(0, at)), joined, ...slices, ...rest(region.ops.slice(at))] };
+}

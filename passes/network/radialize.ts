@@ -1,0 +1,62 @@
+/**
+ * @file Turns the chain of blocks into conditional edges, on which the caller's route decides (option `route`: external).
+ *
+ *     block ^0 … -> ^1          block ^0 … -> external [^1, ^0, ^2, exit]
+ *     block ^1 … -> ^2     =>   block ^1 … -> external [^2, ^0, ^1, exit]
+ *     block ^2 … -> exit        block ^2 … -> external [exit, ^0, ^1, ^2]
+ *
+ * The first successor is the next block, so that a token without a route goes the sequential way; any block may follow,
+ * the same one too, or the exit. In a network for images edges lead forward only. `route: sequential` makes the chain
+ * again. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
+ * for a route from outside, the number of blocks for the chain. Without options nothing changes.
+ */
+import { MAX_HOPS, fail } from '../../ir/index.ts';
+import type { Edge, Network, Routing, Successor } from '../../ir/index.ts';
+import type { NetworkPass, PassOptions } from '../pass.ts';
+
+export const radialize: NetworkPass = {
+  name: 'radialize',
+  summary: 'Turn the chain of blocks into conditional edges, as the route option says.',
+  stage: 'network',
+  run: (network, { options }) => withEdges(withRouting(network, options), options.route),
+};
+
+function withRouting(network: Network, options: PassOptions): Network {
+  const { routing } = network;
+  const { kv = routing.kv, revisit = routing.revisit, maxHops = defaultHops(network, options.route) } = options;
+  if (!Number.isSafeInteger(maxHops) || maxHops < 1 || maxHops > MAX_HOPS) {
+    fail('RC0606', `the hop cap is ${maxHops}, expected a whole number from 1 to ${MAX_HOPS}`, {
+      help: 'leave --max-hops out for the default',
+    });
+  }
+  const next: Routing = { kv, revisit, maxHops };
+  const same = kv === routing.kv && revisit === routing.revisit && maxHops === routing.maxHops;
+  return same ? network : { ...network, routing: next };
+}
+
+function defaultHops({ blocks, routing }: Network, route: PassOptions['route']): number {
+  if (route === undefined) return routing.maxHops;
+  return Math.max(route === 'external' ? 2 * blocks.length : blocks.length, 1);
+}
+
+function withEdges(network: Network, route: PassOptions['route']): Network {
+  if (route === undefined) return network;
+  const ids = network.blocks.map(({ id }) => id);
+  const edges = [-1, ...ids].map((from): Edge => {
+    const next: Successor = ids.find((id) => id > from) ?? 'exit';
+    if (route === 'sequential') return { router: null, successors: [next] };
+    const allowed: readonly Successor[] = network.task === 'causal-lm' ? ids : ids.filter((id) => id > from);
+    const successors = [...new Set<Successor>([next, ...allowed, 'exit'])];
+    return { router: successors.length === 1 ? null : { kind: 'external' }, successors };
+  });
+  const [first, ...rest] = edges;
+  if (first === undefined || [network.entry, ...network.blocks].every(({ edge }, i) => sameEdge(edge, edges[i]))) {
+    return network;
+  }
+  const blocks = network.blocks.map((block, i) => ({ ...block, edge: rest[i] ?? block.edge }));
+  return { ...network, entry: { ...network.entry, edge: first }, blocks };
+}
+
+function sameEdge(a: Edge, b: Edge | undefined): boolean {
+  return a.router?.kind === b?.router?.kind && a.successors.join() === b?.successors.join();
+}
