@@ -1,0 +1,46 @@
+/** @file The front end's face: checkpoints in, networks out. */
+import type { Network } from '../../ir/index.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { buildNetwork } from './families/index.ts';
+import type { Weights } from './weights/weights.ts';
+
+export { openCheckpoint, readCheckpointConfig } from './checkpoint.ts';
+export type { Checkpoint } from './checkpoint.ts';
+export { frontendCodes } from './codes.ts';
+export type { Family, ModelConfig } from './config/types.ts';
+export type { BuildOptions } from './families/index.ts';
+export { initCheckpoint } from './init.ts';
+export type { InitOptions, InitProgress, InitResult } from './init.ts';
+export { parseJson } from './json.ts';
+export type { JsonObject } from './json.ts';
+export { readTokenizer } from './tokenizer/read-tokenizer.ts';
+export type { WeightDtype } from './weights/dtypes.ts';
+export { openWeights } from './weights/weights.ts';
+export type { Weights } from './weights/weights.ts';
+
+export interface LoadedCheckpoint {
+  readonly network: Network;
+  /** Open until `checkpoint.close()`. */
+  readonly weights: Weights;
+  readonly checkpoint: Checkpoint;
+}
+
+/**
+ * Opens a checkpoint folder and builds its sequential network; the caller closes the checkpoint. No weight is read.
+ * @throws RadialError RC01xx (files), RC02xx (config, tensors, context)
+ */
+export function loadCheckpoint(dir: string, options: { readonly context?: number | undefined } = {}): LoadedCheckpoint {
+  const checkpoint = openCheckpoint(dir);
+  try {
+    const { config, weights, name } = checkpoint;
+    return {
+      network: buildNetwork(config, weights, { name, context: options.context, source: dir }),
+      weights,
+      checkpoint,
+    };
+  } catch (error) {
+    checkpoint.close();
+    throw error;
+  }
+}
