@@ -1,0 +1,105 @@
+/** @file What users of the runtime see: the types of a model, its options and its results. */
+import type { ProgramInfo } from './artifact/manifest.ts';
+import type { Route, Walk } from './routes.ts';
+
+export interface Progress {
+  /** `compile` follows the program's bytes; `ready` is the last event. */
+  readonly status: 'progress' | 'compile' | 'ready';
+  /** The file that is being read. */
+  readonly file: string;
+  /** Bytes of all files that are read so far. */
+  readonly loaded: number;
+  /** Bytes of all files. */
+  readonly total: number;
+}
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Instead of the global `fetch`: to add headers, to count, to test. */
+  readonly fetch?: typeof fetch | undefined;
+  /** Lets the server send requests on to other origins. Default: false. */
+  readonly allowRedirects?: boolean | undefined;
+}
+
+export interface GenerateOptions {
+  /** Default: until the context is full. */
+  readonly maxNewTokens?: number | undefined;
+  /** 0, the default, always takes the most likely token, of equal ones that of the lowest id. */
+  readonly temperature?: number | undefined;
+  /** Samples from the k most likely tokens. */
+  readonly topK?: number | undefined;
+  /** Samples from the fewest most likely tokens whose probabilities add up to p. */
+  readonly topP?: number | undefined;
+  /** A whole number; the same seed gives the same tokens on every machine. Default: a random one. */
+  readonly seed?: number | undefined;
+  /** Ends before the first of these strings; they may span tokens. */
+  readonly stop?: string | readonly string[] | undefined;
+  /** Goes on after a token that ends a text. Default: false. */
+  readonly ignoreEos?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly route?: Route | undefined;
+}
+
+export interface GeneratedToken {
+  readonly id: number;
+  /**
+   * What can be shown now: whole characters, without special tokens; '' while a character or a stop string may be
+   * incomplete. Concatenated, the texts are the whole text. Without a tokenizer ''.
+   */
+  readonly text: string;
+  /** Blocks executed by the pass that made this token, which is that of the token before it. */
+  readonly depth: number;
+  /** Those blocks, in order. */
+  readonly path: Walk;
+}
+
+export interface ForwardOptions {
+  readonly route?: Route | undefined;
+  /**
+   * `prefill`, the default, runs tokens in chunks, except those whose walk leads backwards; `decode` runs them one by
+   * one. Image programs have only `prefill`.
+   */
+  readonly mode?: 'prefill' | 'decode' | undefined;
+  /** Positions whose logits are wanted, ascending. Default: all. */
+  readonly positions?: readonly number[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ForwardResult {
+  /** [position][output]; of an image one row. */
+  readonly logits: readonly Float32Array[];
+  /** Blocks executed by each token. */
+  readonly depth: readonly number[];
+  /** Those blocks, in order. */
+  readonly path: readonly Walk[];
+}
+
+export type Ids = readonly number[] | Int32Array | Uint32Array;
+
+/** Finite numbers: flat, or nested as [channel][row][column]. */
+export type Pixels = Float32Array | readonly number[] | readonly (readonly (readonly number[])[])[];
+
+/**
+ * A loaded program. It has one KV cache, so one call at a time may use it: starting a second one while an iteration or
+ * a forward pass is under way is an error (RC0908).
+ */
+export interface RadialModel {
+  readonly info: ProgramInfo;
+  /**
+   * Generates tokens. Nothing runs until the first is asked for; leaving the loop ends the generation. The token that
+   * ends a text is the last one of the iteration.
+   * @throws RadialError RC09xx at the first token; the signal's reason when aborted
+   */
+  generate(prompt: string | Ids, options?: GenerateOptions): AsyncGenerator<GeneratedToken, void, undefined>;
+  /** Logits of a sequence of token ids, or of an image. @throws RadialError RC09xx */
+  forward(input: Ids | { readonly pixelValues: Pixels }, options?: ForwardOptions): Promise<ForwardResult>;
+  /** The ids of a text, with the start token where the program has one. */
+  encode(text: string): Promise<readonly number[]>;
+  /** The text of ids, without special tokens. */
+  decode(ids: Ids): Promise<string>;
+  /** Gives the memory back. May be called twice. */
+  dispose(): void;
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

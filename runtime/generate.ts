@@ -1,0 +1,125 @@
+/** @file Generates tokens one after the other. */
+import type { GenerateOptions, GeneratedToken } from './api.ts';
+import { fail } from './artifact/errors.ts';
+import { checkNames, booleanOption, numberOption, signalOption, stringsOption } from './options.ts';
+import type { Program } from './program.ts';
+import type { Router, Routes } from './routes.ts';
+import { createSampler } from './sampler.ts';
+import type { Sampler } from './sampler.ts';
+import { runSequence } from './sequence.ts';
+import { createStopFilter } from './text.ts';
+import type { StopFilter, TextStream } from './text.ts';
+import { turn } from './host.ts';
+
+const names = ['maxNewTokens', 'temperature', 'topK', 'topP', 'seed', 'stop', 'ignoreEos', 'signal', 'route'];
+
+/** Checked options. */
+export interface Generation {
+  readonly maxNewTokens: number | undefined;
+  readonly sampler: Sampler;
+  readonly stops: readonly string[];
+  readonly ignoreEos: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly router: Router;
+}
+
+/** @throws RadialError RC0901, RC0902, RC092x */
+export function readGenerateOptions(options: GenerateOptions, routes: Routes): Generation {
+  checkNames(options, names);
+  const { maxNewTokens, temperature, topK, topP, seed, stop, ignoreEos, signal, route } = options;
+  const heat = numberOption('temperature', temperature, { min: 0, max: 1000 }) ?? 0;
+  const safe = Number.MAX_SAFE_INTEGER;
+  const limits = {
+    topK: numberOption('topK', topK, { min: 1, max: safe, integer: true }),
+    topP: numberOption('topP', topP, { min: 0, max: 1 }),
+  };
+  if (heat === 0 && (limits.topK !== undefined || limits.topP !== undefined)) {
+    fail('RC0902', 'topK and topP have no effect at temperature 0', { help: 'add temperature: 1, or leave them out' });
+  }
+  signalOption(signal);
+  return {
+    maxNewTokens: numberOption('maxNewTokens', maxNewTokens, { min: 0, max: safe, integer: true }),
+    sampler: createSampler({
+      temperature: heat,
+      ...limits,
+      seed: numberOption('seed', seed, { min: 0, max: safe, integer: true }) ?? Math.floor(Math.random() * 2 ** 53),
+    }),
+    stops: stringsOption('stop', stop),
+    ignoreEos: booleanOption('ignoreEos', ignoreEos),
+    signal,
+    router: routes.router(route),
+  };
+}
+
+/**
+ * How many tokens there is room for.
+ * @throws RadialError RC0905
+ */
+function newTokenCount(prompt: number, wanted: number | undefined, context: number): number {
+  const room = context - prompt;
+  if (room < 0 || (wanted === undefined && room === 0)) {
+    fail('RC0905', `the prompt has ${prompt} tokens, the context ${context}`, {
+      help: 'shorten the prompt, or compile with a larger --context-window-size',
+    });
+  }
+  if (wanted !== undefined && wanted > room) {
+    fail('RC0905', `${prompt} tokens of the prompt and ${wanted} new ones are more than the context of ${context}`, {
+      help: `ask for at most ${room} new tokens, or compile with a larger --context-window-size`,
+    });
+  }
+  return wanted ?? room;
+}
+
+export interface GenerationInput {
+  readonly ids: readonly number[];
+  /** The text that follows the prompt; undefined without a tokenizer. */
+  readonly stream: TextStream | undefined;
+  /** Ends the generation by throwing. */
+  readonly check: () => void;
+}
+
+export async function* generateTokens(
+  program: Program,
+  { ids, stream, check }: GenerationInput,
+  options: Generation,
+): AsyncGenerator<GeneratedToken, void, undefined> {
+  const { sampler, signal, router, ignoreEos } = options;
+  const count = newTokenCount(ids.length, options.maxNewTokens, program.info.shapes.context);
+  const walks = ids.map((id, position) => router(position, id));
+  if (count === 0) return;
+  const filter = createStopFilter(options.stops);
+  const eos = new Set(ignoreEos ? [] : program.info.tokens.eos);
+  let path = walks.at(-1) ?? [];
+  let [logits] = await runSequence(
+    program,
+    { ids, walks },
+    { mode: 'prefill', positions: [ids.length - 1], check, signal },
+  );
+  for (let n = 1; logits !== undefined; n++) {
+    const id = sampler(logits);
+    const last = n === count || eos.has(id);
+    const text = show({ stream, filter, id, last });
+    yield { id, text, depth: path.length, path };
+    if (last || filter.stopped()) return;
+    await turn(signal);
+    check();
+    const position = ids.length + n - 1;
+    path = router(position, id);
+    program.decode(position, id, path);
+    [logits] = program.logits(0, 1);
+  }
+}
+
+interface Shown {
+  readonly stream: TextStream | undefined;
+  readonly filter: StopFilter;
+  readonly id: number;
+  readonly last: boolean;
+}
+
+/** The text that token `id` lets out. */
+function show({ stream, filter, id, last }: Shown): string {
+  if (stream === undefined) return '';
+  const text = filter.push(stream.push(id) + (last ? stream.flush() : ''));
+  return last && !filter.stopped() ? text + filter.flush() : text;
+}

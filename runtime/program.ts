@@ -1,0 +1,143 @@
+/** @file A program in memory: the module's exports and views of its buffers. Nothing here allocates while it runs. */
+import { fail } from './artifact/errors.ts';
+import { WALK_END } from './artifact/manifest.ts';
+import type { ProgramInfo, Rows } from './artifact/manifest.ts';
+import type { Walk } from './routes.ts';
+
+/** Tokens that go through a pass. */
+export interface Batch {
+  /** Position of the first one. */
+  readonly first: number;
+  readonly ids: readonly number[];
+  /** Of each token; looked at only where the program needs walks. */
+  readonly walks: readonly Walk[];
+}
+
+export interface Program {
+  readonly info: ProgramInfo;
+  /** The region of the weight image. */
+  readonly weights: Uint8Array;
+  /** Starts a new sequence. */
+  reset(): void;
+  /** At most `chunk` tokens, with walks that lead forward. */
+  prefill(batch: Batch): void;
+  /** One token, any walk. */
+  decode(position: number, id: number, walk: Walk): void;
+  /** An image, channel by channel; a walk for each of its tokens. */
+  image(pixels: Float32Array, walks: readonly Walk[]): void;
+  /** Makes at most `headRows` rows of logits, of the tokens at rows `row` and following of the last pass; shared. */
+  logits(row: number, count: number): readonly Float32Array[];
+}
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  readonly reset: () => void;
+  readonly prefill: (first: number, count: number) => void;
+  readonly decode: (position: number) => void;
+  readonly head: (row: number, count: number) => void;
+}
+
+/**
+ * Compiles the module and makes its memory. The weights are still to be filled in.
+ * @throws RadialError RC0812 (engine), RC0813 (memory), RC0814 (module and description disagree)
+ */
+export async function instantiate(info: ProgramInfo, wasm: Uint8Array): Promise<Program> {
+  const module = await WebAssembly.compile(wasm as Uint8Array<ArrayBuffer>).catch((error: unknown) => {
+    return fail('RC0812', `this engine cannot run the program: ${messageOf(error)}`, {
+      place: { file: 'model.wasm' },
+      help: 'use an engine with WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4, Node 20 or later',
+      cause: error,
+    });
+  });
+  const [imported] = WebAssembly.Module.imports(module);
+  if (imported !== undefined) mismatch(`imports ${JSON.stringify(`${imported.module}.${imported.name}`)}`);
+  const instance = await WebAssembly.instantiate(module).catch((error: unknown) => {
+    const megabytes = Math.ceil(info.memory.bytes / 1e6);
+    return fail('RC0813', `the engine did not start the program: ${messageOf(error)}`, {
+      help: `it needs ${megabytes} MB of memory; close other programs or compile it with a smaller context`,
+      cause: error,
+    });
+  });
+  return createProgram(info, checkExports(instance.exports, info.memory.bytes));
+}
+
+function createProgram(info: ProgramInfo, exports: Exports): Program {
+  const { abi, shapes, memory, routing } = info;
+  const { buffer } = exports.memory;
+  const integers = (rows: Rows): Int32Array => new Int32Array(buffer, rows.at, rows.rows * rows.stride);
+  const floats = (rows: Rows): Float32Array => new Float32Array(buffer, rows.at, rows.rows * rows.stride);
+  const ids = abi.ids === null ? undefined : { view: integers(abi.ids), stride: abi.ids.stride };
+  const walk =
+    abi.walk === null || !routing.needsWalk ? undefined : { view: integers(abi.walk), stride: abi.walk.stride };
+  const pixels = abi.pixels === null ? undefined : floats(abi.pixels);
+  const logits = floats(abi.logits);
+  const rows = Array.from({ length: shapes.headRows }, (_, row) => {
+    return logits.subarray(row * abi.logits.stride, row * abi.logits.stride + shapes.outputs);
+  });
+  const putId = (row: number, id: number): void => {
+    if (ids !== undefined) ids.view[row * ids.stride] = id;
+  };
+  const putWalk = (row: number, blocks: Walk): void => {
+    if (walk === undefined) return;
+    const start = row * walk.stride;
+    blocks.forEach((block, hop) => (walk.view[start + hop] = block));
+    walk.view[start + blocks.length] = WALK_END;
+  };
+  return {
+    info,
+    weights: new Uint8Array(buffer, memory.weightsAt, memory.weightsBytes),
+    reset: () => run(exports.reset),
+    prefill: ({ first, ids: tokens, walks }) => {
+      tokens.forEach((id, row) => {
+        putId(row, id);
+        putWalk(row, walks[row] ?? []);
+      });
+      run(() => exports.prefill(first, tokens.length));
+    },
+    decode: (position, id, blocks) => {
+      putId(0, id);
+      putWalk(0, blocks);
+      run(() => exports.decode(position));
+    },
+    image: (image, walks) => {
+      pixels?.set(image);
+      walks.forEach((blocks, row) => putWalk(row, blocks));
+      run(() => exports.prefill(0, shapes.context));
+    },
+    logits: (row, count) => {
+      run(() => exports.head(row, count));
+      return rows.slice(0, count);
+    },
+  };
+}
+
+function checkExports(exports: WebAssembly.Exports, bytes: number): Exports {
+  const { memory, reset, prefill, decode, head } = exports as Partial<Record<string, unknown>>;
+  if (!(memory instanceof WebAssembly.Memory)) return mismatch('does not export its memory');
+  if (memory.buffer.byteLength !== bytes) {
+    mismatch(`has a memory of ${memory.buffer.byteLength} bytes, expected ${bytes}`);
+  }
+  const names = Object.entries({ reset, prefill, decode, head });
+  const missing = names.find(([, value]) => typeof value !== 'function');
+  if (missing !== undefined) mismatch(`does not export the function ${missing[0]}`);
+  return exports as unknown as Exports;
+}
+
+function run(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    fail('RC0912', `the program stopped: ${messageOf(error)}`, {
+      help: 'this is a bug of the compiler; please report it with the command that compiled the artifact',
+      cause: error,
+    });
+  }
+}
+
+function mismatch(what: string): never {
+  return fail('RC0814', `the module ${what}`, { place: { file: 'model.wasm' }, help: 'compile the artifact again' });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

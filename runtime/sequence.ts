@@ -1,0 +1,77 @@
+/** @file Runs a sequence of tokens through a program, in chunks where their walks allow it. */
+import type { Program } from './program.ts';
+import { isForward } from './routes.ts';
+import type { Walk } from './routes.ts';
+import { turn } from './host.ts';
+
+export interface Sequence {
+  readonly ids: readonly number[];
+  /** Of each token. */
+  readonly walks: readonly Walk[];
+}
+
+/** Rows of the sequence that one pass runs. */
+export interface Segment {
+  readonly first: number;
+  readonly count: number;
+  readonly mode: 'prefill' | 'decode';
+}
+
+export interface RunOptions {
+  readonly mode: 'prefill' | 'decode';
+  /** Positions whose logits are wanted, ascending. */
+  readonly positions: readonly number[];
+  /** Called between passes; ends the run by throwing. */
+  readonly check: () => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Passes over a sequence: chunks of tokens whose walks lead forward, and single tokens for the others. */
+function segments(walks: readonly Walk[], mode: 'prefill' | 'decode', chunk: number): readonly Segment[] {
+  const result: Segment[] = [];
+  const together = walks.map((walk) => mode === 'prefill' && isForward(walk));
+  for (let first = 0; first < walks.length;) {
+    const end = together.indexOf(false, first);
+    const count = Math.min(chunk, (end < 0 ? walks.length : end) - first);
+    result.push(count === 0 ? { first, count: 1, mode: 'decode' } : { first, count, mode: 'prefill' });
+    first += Math.max(count, 1);
+  }
+  return result;
+}
+
+/** Runs the sequence from an empty KV cache; gives the wanted rows of logits, copied. */
+export async function runSequence(
+  program: Program,
+  sequence: Sequence,
+  options: RunOptions,
+): Promise<readonly Float32Array[]> {
+  const { ids, walks } = sequence;
+  const { mode, positions, check, signal } = options;
+  const { chunk, headRows } = program.info.shapes;
+  const logits: Float32Array[] = [];
+  let next = 0;
+  program.reset();
+  for (const segment of segments(walks, mode, chunk)) {
+    await turn(signal);
+    check();
+    const { first, count } = segment;
+    const end = first + count;
+    if (segment.mode === 'prefill') {
+      program.prefill({ first, ids: ids.slice(first, end), walks: walks.slice(first, end) });
+    } else program.decode(first, ids[first] ?? 0, walks[first] ?? []);
+    while (next < positions.length && (positions[next] ?? end) < end) {
+      const run = consecutive(positions, next, Math.min(headRows, end - (positions[next] ?? 0)));
+      const rows = program.logits((positions[next] ?? 0) - first, run);
+      logits.push(...rows.map((row) => row.slice()));
+      next += run;
+    }
+  }
+  return logits;
+}
+
+/** How many positions from `from` on follow one another, at most `most`. */
+function consecutive(positions: readonly number[], from: number, most: number): number {
+  let count = 1;
+  while (count < most && positions[from + count] === (positions[from] ?? 0) + count) count++;
+  return count;
+}
