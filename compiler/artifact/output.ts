@@ -1,0 +1,67 @@
+/** @file What may be at the place of a new artifact: nothing, an empty folder, or an older artifact. */
+import { lstatSync, readFileSync, readdirSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fail } from '../../ir/index.ts';
+import {
+  IR_FILES,
+  LOADER_FILES,
+  MANIFEST_FILE,
+  TOKENIZER_FILES,
+  WASM_FILE,
+  WEIGHTS_FOLDER,
+  looksLikeManifest,
+} from '../../runtime/artifact/index.ts';
+
+const known: ReadonlySet<string> = new Set([
+  MANIFEST_FILE,
+  WASM_FILE,
+  WEIGHTS_FOLDER,
+  ...TOKENIZER_FILES,
+  ...LOADER_FILES,
+  ...IR_FILES,
+]);
+
+const help = 'give another -o, or empty the folder first';
+
+/**
+ * Ends with RC0830 unless the folder can be replaced without losing anything that is not an artifact.
+ * @param shown - the path as the user wrote it
+ */
+export function checkOutput(out: string, shown: string): void {
+  const place = { file: shown };
+  if (dirname(out) === out) fail('RC0830', 'the output cannot be the root of the file system', { place, help });
+  const stats = statsOf(out);
+  // What stands in the way on the path is told when the folder is made.
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) fail('RC0830', 'there is something else than a folder', { place, help });
+  const names = readdirSync(out);
+  if (names.length === 0) return;
+  const other = names.find((name) => !known.has(name)) ?? readForeignChunk(out, names);
+  if (!names.includes(MANIFEST_FILE) || !isManifest(join(out, MANIFEST_FILE))) {
+    fail('RC0830', `the folder is not empty and is no artifact (it has ${JSON.stringify(names[0])})`, { place, help });
+  }
+  if (other !== undefined) {
+    fail('RC0830', `the folder has ${JSON.stringify(other)} in it, which is no part of an artifact`, { place, help });
+  }
+}
+
+function statsOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function readForeignChunk(out: string, names: readonly string[]): string | undefined {
+  if (!names.includes(WEIGHTS_FOLDER)) return undefined;
+  const weights = join(out, WEIGHTS_FOLDER);
+  if (!lstatSync(weights).isDirectory()) return WEIGHTS_FOLDER;
+  const other = readdirSync(weights).find((name) => !/^\d{5}-[0-9a-f]{64}\.bin$/.test(name));
+  return other === undefined ? undefined : `${WEIGHTS_FOLDER}/${other}`;
+}
+
+function isManifest(path: string): boolean {
+  return lstatSync(path).isFile() && looksLikeManifest(readFileSync(path));
+}

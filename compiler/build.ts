@@ -1,0 +1,205 @@
+/**
+ * @file The compiler, end to end: input → network → passes → kernels → wasm, in memory; `compile` writes the artifact.
+ */
+import { fail } from '../ir/index.ts';
+import type { KernelProgram, KvPolicy, Network, RevisitRule, WeightSource } from '../ir/index.ts';
+import { pipelinePasses, runPasses } from '../passes/index.ts';
+import type {
+  Lowering,
+  ManagerOptions,
+  Module,
+  OptimisationLevel,
+  Pass,
+  PassOptions,
+  PassReport,
+} from '../passes/index.ts';
+import type { Manifest, ProgramInfo } from '../runtime/artifact/index.ts';
+import { describeProgram, irFiles, writeArtifact } from './artifact/index.ts';
+import type { ExtraFile } from './artifact/index.ts';
+import { openInput } from './input.ts';
+import type { Input } from './input.ts';
+import { packageVersion } from './package-info.ts';
+import { targets } from './targets.ts';
+import { emitWasm, targetBuffers } from './wasm/index.ts';
+
+export interface BuildRequest {
+  /** A checkpoint folder, or a module as text (`*.rir`) of either stage. */
+  readonly input: string;
+  /** For a text: the folder with the tensors that it names. */
+  readonly weights?: string | undefined;
+  /** Default `wasm-simd`. */
+  readonly target?: string | undefined;
+  /** Default `fp32`. */
+  readonly dtype?: string | undefined;
+  /** Default: `sequential` for a checkpoint; the edges of a text stay as they are. */
+  readonly route?: 'sequential' | 'external' | undefined;
+  readonly kv?: KvPolicy | undefined;
+  readonly revisit?: RevisitRule | undefined;
+  readonly maxHops?: number | undefined;
+  /** Default `O2`. */
+  readonly optLevel?: OptimisationLevel | undefined;
+  readonly context?: number | undefined;
+  /** Tokens that prefill takes at a time. */
+  readonly chunk?: number | undefined;
+  /** Counts kernel calls in the program, for tests. */
+  readonly counters?: boolean | undefined;
+  /** Looks into the pipeline, stops or resumes it. */
+  readonly manager?: Omit<ManagerOptions, 'options'> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Built {
+  /** What was lowered; null when the input was lowered already. */
+  readonly network: Network | null;
+  readonly program: KernelProgram;
+  readonly wasm: Uint8Array;
+  readonly info: ProgramInfo;
+  readonly source: WeightSource;
+  readonly tokenizer: readonly ExtraFile[];
+  readonly passes: readonly PassReport[];
+  /** Milliseconds of each stage. */
+  readonly stages: Readonly<Record<string, number>>;
+  readonly close: () => void;
+}
+
+/** Builds a program in memory; the caller closes it. @throws RadialError with what is wrong with the input */
+export async function build(request: BuildRequest): Promise<Built> {
+  const { target, dtype } = checkTarget(request);
+  const started = performance.now();
+  const input = openInput(request.input, { context: request.context, weights: request.weights });
+  try {
+    const opened = performance.now();
+    const { network, last, reports } = runPipeline(input, request);
+    if (last.stage !== 'kernel' || last.memory === null) {
+      fail('RC0607', 'the passes ended before the program was planned', {
+        place: { file: request.input },
+        help: '--compile-from names the pass after which the text was dumped; `radialc opt` prints unfinished modules',
+      });
+    }
+    const lowered = performance.now();
+    request.signal?.throwIfAborted();
+    const wasm = await emitWasm(last, { counters: request.counters ?? false });
+    const info = describeProgram(last, { family: input.family, target, dtype, tokens: input.tokens, labels: [] });
+    return {
+      network,
+      program: last,
+      wasm,
+      info,
+      source: input.source,
+      tokenizer: input.tokenizer,
+      passes: reports,
+      stages: { frontend: opened - started, passes: lowered - opened, wasm: performance.now() - lowered },
+      close: () => {
+        input.close();
+      },
+    };
+  } catch (error) {
+    input.close();
+    throw error;
+  }
+}
+
+export interface CompileOptions {
+  readonly outDir: string;
+  /** Bytes of weights that are written. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface Compiled {
+  readonly manifest: Manifest;
+  readonly metafile: Metafile;
+}
+
+/** What a compilation did, for machines. Sizes in bytes, times in milliseconds. */
+export interface Metafile {
+  readonly input: string;
+  readonly output: string;
+  readonly wasmBytes: number;
+  readonly weightBytes: number;
+  readonly memoryBytes: number;
+  readonly kernels: number;
+  readonly blocks: number;
+  readonly stages: Readonly<Record<string, number>>;
+  readonly passes: readonly PassReport[];
+}
+
+/** Builds a program and writes its artifact: all of it or nothing. @throws RadialError; the signal's reason */
+export async function compile(request: BuildRequest, options: CompileOptions): Promise<Compiled> {
+  const built = await build(request);
+  try {
+    const { info, network, program, source, wasm, tokenizer } = built;
+    const ir = irFiles(network, program);
+    const started = performance.now();
+    const manifest = await writeArtifact(
+      { info, program, source, wasm, tokenizer, ir, version: packageVersion() },
+      options.outDir,
+      {
+        ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
+        ...(request.signal !== undefined && { signal: request.signal }),
+      },
+    );
+    const stages = { ...built.stages, write: performance.now() - started };
+    return { manifest, metafile: metafileOf(request.input, options.outDir, built, stages) };
+  } finally {
+    built.close();
+  }
+}
+
+function metafileOf(input: string, output: string, built: Built, stages: Metafile['stages']): Metafile {
+  const { program, wasm, info, passes } = built;
+  return {
+    input,
+    output,
+    wasmBytes: wasm.byteLength,
+    weightBytes: info.memory.weightsBytes,
+    memoryBytes: info.memory.bytes,
+    kernels: program.bodies.reduce((sum, { kernels, fill }) => sum + kernels.length + fill.length, 0),
+    blocks: program.blocks.length,
+    stages,
+    passes,
+  };
+}
+
+function checkTarget({ target = 'wasm-simd', dtype = 'fp32' }: BuildRequest): { target: string; dtype: string } {
+  const found = targets.find(({ name }) => name === target);
+  if (found === undefined) {
+    fail('RC1009', `there is no target ${JSON.stringify(target)}`, { help: 'radialc targets lists them' });
+  }
+  if (!found.dtypes.some((name) => name === dtype)) {
+    fail('RC1009', `target ${target} has no dtype ${JSON.stringify(dtype)}`, {
+      help: `it has ${found.dtypes.join(', ')}`,
+    });
+  }
+  return { target, dtype };
+}
+
+interface Lowered {
+  readonly network: Network | null;
+  readonly last: Module;
+  readonly reports: readonly PassReport[];
+}
+
+/** All passes; keeps the network that is lowered. */
+function runPipeline({ module }: Input, request: BuildRequest): Lowered {
+  let network: Network | null = null;
+  const passes = pipelinePasses(request.optLevel ?? 'O2').map((pass): Pass => {
+    if (pass.stage !== 'lowering') return pass;
+    const run: Lowering['run'] = (lowered, context) => {
+      network = lowered;
+      return pass.run(lowered, context);
+    };
+    return { ...pass, run };
+  });
+  const isCheckpoint = !request.input.endsWith('.rir');
+  const options: PassOptions = {
+    route: request.route ?? (isCheckpoint ? 'sequential' : undefined),
+    kv: request.kv,
+    revisit: request.revisit,
+    maxHops: request.maxHops,
+    chunk: request.chunk,
+    extraBuffers: targetBuffers,
+  };
+  const isLowered = module.stage === 'kernel';
+  const result = runPasses(module, passes, { ...(isLowered && { startAfter: 'lower' }), ...request.manager, options });
+  return { network, last: result.module, reports: result.reports };
+}

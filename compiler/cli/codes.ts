@@ -1,0 +1,56 @@
+/** @file Diagnostics of the command line: RC10xx. */
+import type { CodeInfo, DiagnosticCode } from '../../ir/diagnostics/diagnostic.ts';
+
+export const cliCodes = {
+  RC1001: {
+    title: 'no such diagnostic code',
+    explanation: 'Codes are RC and four digits. `radialc explain` without a code lists those that exist.',
+  },
+  RC1002: {
+    title: 'the input of forward is not as described',
+    explanation:
+      'The file is a JSON object with `input_ids`, a list of sequences of token ids, or `pixel_values`, a list of images as ' +
+      '[channels][height][width]. `mask` ([block][token], 1: executed) and `walk` ([token][hop], block ids) are optional, ' +
+      'exclude each other, and apply to each sequence.',
+  },
+  RC1003: {
+    title: 'a file could not be read or written',
+    explanation: 'The operating system refused the file; the message says why. Nothing half-written was left.',
+  },
+  RC1004: {
+    title: 'the compiled program differs from the interpreter',
+    explanation:
+      '`radialc verify` runs the program and the reference interpreter on the same tokens. A difference above the tolerance means ' +
+      'that the artifact was made from another checkpoint, or that a kernel is wrong: please report it.',
+  },
+  RC1007: {
+    title: 'the program does not do what this command needs',
+    explanation:
+      'For example `run` on an image classifier, or `verify` of a program against a checkpoint of another shape.',
+  },
+  RC1008: {
+    title: 'a tensor that the IR text names is not there',
+    explanation:
+      'A module in text form holds names and shapes of tensors, not their numbers. `--weights DIR` names the folder with the ' +
+      'safetensors file that has them. Modules made only of `random`, `values` and `full` constants need none.',
+  },
+  RC1011: {
+    title: 'an option of compilation for a compiled program',
+    explanation:
+      'Route, KV policy, context and the like are fixed when a program is compiled; `radialc inspect` shows what they are.',
+  },
+  RC1010: {
+    title: 'run needs a prompt',
+    explanation: 'Either a text with --prompt, or token ids with --ids, not both.',
+  },
+  RC1012: {
+    title: 'a text too large for the interpreter',
+    explanation:
+      'The interpreter makes the constants of IR text that are not stored tensors whenever it is started. It is for small models; ' +
+      'compile large ones.',
+  },
+  RC1009: {
+    title: 'a target or a number format that does not exist',
+    explanation: '`radialc targets` lists what programs can be built for.',
+  },
+} satisfies Record<DiagnosticCode, CodeInfo>;

@@ -1,0 +1,186 @@
+/** @file `radialc bench`: how fast a program reads a prompt and writes tokens. */
+import { cpus, totalmem } from 'node:os';
+import { Command, Option } from 'commander';
+import { createRandom } from '../../../ir/index.ts';
+import { fail } from '../../../ir/index.ts';
+import type { RadialModel } from '../../../runtime/index.ts';
+import { packageVersion } from '../../package-info.ts';
+import type { Io } from '../io.ts';
+import { openModel } from '../model.ts';
+import { addBuildOptions, wholeNumber } from '../options.ts';
+import type { BuildOptions } from '../options.ts';
+
+interface BenchOptions extends BuildOptions {
+  readonly prompt: number;
+  readonly new: number;
+  readonly repetitions: number;
+  readonly seed: number;
+  readonly format: 'md' | 'json';
+}
+
+interface Series {
+  /** `pp128`: a prompt of 128 tokens; `tg32`: one of 32 new tokens. */
+  readonly test: string;
+  readonly tokens: number;
+  /** Milliseconds of each repetition; of `tg` for each token. */
+  readonly samples: readonly number[];
+}
+
+export function benchCommand(io: Io): Command {
+  const command = new Command('bench')
+    .description('measure prefill and decode; tokenizing and sampling are not included')
+    .argument('<model>', 'a compiled program or a checkpoint folder')
+    .option('-p, --prompt <n>', 'tokens of the prompt', wholeNumber(1), 128)
+    .option('-n, --new <n>', 'tokens to decode after it', wholeNumber(1), 32)
+    .option('-r, --repetitions <n>', 'counted repetitions, after a warm-up', wholeNumber(1), 5)
+    .option('--seed <n>', 'of the random token ids', wholeNumber(0), 0)
+    .addOption(
+      new Option('--format <format>', 'a table, or JSON with every sample').choices(['md', 'json']).default('md'),
+    );
+  return addBuildOptions(command)
+    .addHelpText('after', '\nExample:\n  $ radialc bench ./out -p 128 -n 32 -r 5')
+    .action(async (path: string, options: BenchOptions) => {
+      const model = await openModel(path, options, io);
+      try {
+        const series = await measure(model, options, io);
+        io.out(
+          options.format === 'json'
+            ? JSON.stringify(jsonReport(model, series, options), null, 2)
+            : mdReport(model, series),
+        );
+      } finally {
+        model.dispose();
+      }
+    });
+}
+
+async function measure(model: RadialModel, options: BenchOptions, io: Io): Promise<readonly Series[]> {
+  const { shapes, task } = model.info;
+  if (task !== 'causal-lm') return [await measureImages(model, options)];
+  const { prompt, new: count, repetitions, seed } = options;
+  if (prompt + count + 1 > shapes.context) {
+    fail('RC0905', `${prompt} tokens and ${count + 1} new ones do not fit into the context of ${shapes.context}`, {
+      help: 'choose -p and -n smaller',
+    });
+  }
+  const random = createRandom(seed);
+  const ids = Array.from({ length: prompt }, () => random() % shapes.outputs);
+  const prefill: number[] = [];
+  const decode: number[] = [];
+  const progress = io.progress('measuring');
+  for (let r = -1; r < repetitions; r++) {
+    progress.update(r + 1, repetitions + 1);
+    const started = performance.now();
+    await model.forward(ids, { positions: [prompt - 1], signal: io.signal });
+    const read = performance.now() - started;
+    const perToken = await decodeTime(model, ids, count, io.signal);
+    if (r >= 0) {
+      prefill.push(read);
+      decode.push(perToken);
+    }
+  }
+  progress.stop();
+  return [
+    { test: `pp${prompt}`, tokens: prompt, samples: prefill },
+    { test: `tg${count}`, tokens: 1, samples: decode },
+  ];
+}
+
+/** Milliseconds a token: the time from the first new token to the last, by their number. */
+async function decodeTime(
+  model: RadialModel,
+  ids: readonly number[],
+  count: number,
+  signal: AbortSignal,
+): Promise<number> {
+  let first: number | undefined;
+  for await (const _ of model.generate(ids, { maxNewTokens: count + 1, ignoreEos: true, signal })) {
+    first ??= performance.now();
+  }
+  return (performance.now() - (first ?? NaN)) / count;
+}
+
+async function measureImages(model: RadialModel, { repetitions, seed }: BenchOptions): Promise<Series> {
+  const { channels = 0, height = 0, width = 0 } = model.info.shapes.image ?? {};
+  const random = createRandom(seed);
+  const pixelValues = Float32Array.from({ length: channels * height * width }, () => random() / 2 ** 31 - 1);
+  const samples: number[] = [];
+  for (let r = -1; r < repetitions; r++) {
+    const started = performance.now();
+    await model.forward({ pixelValues });
+    if (r >= 0) samples.push(performance.now() - started);
+  }
+  return { test: 'image', tokens: 1, samples };
+}
+
+function environment(): Readonly<Record<string, string | number>> {
+  const [cpu] = cpus();
+  return {
+    radialc: packageVersion(),
+    node: process.version,
+    v8: process.versions.v8,
+    platform: `${process.platform} ${process.arch}`,
+    cpu: cpu?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  };
+}
+
+function median(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? NaN)) / 2;
+}
+
+function jsonReport(
+  { info }: RadialModel,
+  series: readonly Series[],
+  { prompt, new: count, repetitions, seed }: BenchOptions,
+): object {
+  const results = series.map(({ test, tokens, samples }) => {
+    const middle = median(samples);
+    return {
+      test,
+      unit: 'ms',
+      median: middle,
+      min: Math.min(...samples),
+      tokensPerSecond: (1000 * tokens) / middle,
+      samples,
+    };
+  });
+  return {
+    model: info.name,
+    target: info.target,
+    dtype: info.dtype,
+    prompt,
+    new: count,
+    repetitions,
+    seed,
+    environment: environment(),
+    results,
+  };
+}
+
+function mdReport({ info }: RadialModel, series: readonly Series[]): string {
+  const rows = series.map(({ test, tokens, samples }) => {
+    const middle = median(samples);
+    const cells = [
+      test,
+      `${middle.toFixed(2)} ms`,
+      `${Math.min(...samples).toFixed(2)} ms`,
+      ((1000 * tokens) / middle).toFixed(1),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  const about = Object.entries(environment()).map(([key, value]) => `${key} ${value}`);
+  return [
+    `**${info.name}** (${info.family}, ${info.target}, ${info.dtype})`,
+    '',
+    '| test | median | min | tokens/s |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+    about.join(' · '),
+  ].join('\n');
+}

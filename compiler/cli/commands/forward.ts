@@ -1,0 +1,125 @@
+/** @file `radialc forward`: logits and depth of given sequences or images. */
+import { Command, Option } from 'commander';
+import { readForwardInput } from '../forward-input.ts';
+import type { ForwardInput } from '../forward-input.ts';
+import type { Io } from '../io.ts';
+import { isArtifact, openModel } from '../model.ts';
+import { addBuildOptions, formatOption } from '../options.ts';
+import { openReference } from '../reference.ts';
+import type { BuildOptions, FormatOptions } from '../options.ts';
+
+interface ForwardOptions extends FormatOptions, BuildOptions {
+  readonly input: string;
+  readonly mode: 'prefill' | 'decode';
+  readonly backend: 'compiled' | 'interpreter';
+}
+
+/** What either backend gives for one sequence or image. */
+export interface Rows {
+  readonly logits: readonly Float32Array[];
+  readonly depth: readonly number[];
+}
+
+export function forwardCommand(io: Io): Command {
+  const command = new Command('forward')
+    .description('print the logits and the depth of every position of given sequences, or the logits of images')
+    .argument('<model>', 'a compiled program or a checkpoint folder')
+    .requiredOption(
+      '--input <file>',
+      '{"input_ids": [[…]], "mask": …?, "walk": …?} or {"pixel_values": […]}; - for stdin',
+    )
+    .addOption(
+      new Option('--mode <mode>', 'all tokens together, or one after the other')
+        .choices(['prefill', 'decode'])
+        .default('prefill'),
+    )
+    .addOption(
+      new Option('--backend <backend>', 'the program, or the reference')
+        .choices(['compiled', 'interpreter'])
+        .default('compiled'),
+    )
+    .addOption(formatOption());
+  return addBuildOptions(command)
+    .addHelpText(
+      'after',
+      '\nmask is [block][token] with 1 where the token executes the block, walk is [token][hop] with block ids; both apply to each\n' +
+        'sequence and need a program compiled with --route external. Blocks: 2·layer (attention), 2·layer + 1 (MLP).\n' +
+        '\nExample:\n  $ echo \'{"input_ids": [[1, 2, 3]]}\' | radialc forward ./out --input - --format=json',
+    )
+    .action(async (path: string, options: ForwardOptions) => {
+      const input = readForwardInput(options.input, io);
+      const rows =
+        options.backend === 'compiled'
+          ? await forwardCompiled(path, input, options, io)
+          : await forwardInterpreted(path, input, options);
+      print(rows, input, options, io);
+    });
+}
+
+/** A checkpoint is compiled for external routes when the input brings one; programs and IR text have the edges they have. */
+function withRoute(path: string, options: ForwardOptions, input: ForwardInput): ForwardOptions {
+  const fixed = isArtifact(path) || path.endsWith('.rir');
+  return fixed || input.route === undefined || options.route !== undefined
+    ? options
+    : { ...options, route: 'external' };
+}
+
+async function forwardCompiled(
+  path: string,
+  input: ForwardInput,
+  options: ForwardOptions,
+  io: Io,
+): Promise<readonly Rows[]> {
+  const model = await openModel(path, withRoute(path, options, input), io);
+  try {
+    const settings = {
+      mode: options.mode,
+      signal: io.signal,
+      ...(input.route !== undefined && { route: input.route }),
+    };
+    const rows: Rows[] = [];
+    for (const item of input.items) rows.push(await model.forward(item, settings));
+    return rows;
+  } finally {
+    model.dispose();
+  }
+}
+
+async function forwardInterpreted(
+  path: string,
+  input: ForwardInput,
+  options: ForwardOptions,
+): Promise<readonly Rows[]> {
+  const reference = await openReference(path, withRoute(path, options, input));
+  try {
+    return input.items.map((item) => reference.forward(item, input.route));
+  } finally {
+    reference.close();
+  }
+}
+
+function print(rows: readonly Rows[], input: ForwardInput, options: ForwardOptions, io: Io): void {
+  const depth = rows.map((row) => row.depth);
+  if (options.format === 'json') {
+    const logits = rows.map((row) => row.logits.map((values) => Array.from(values)));
+    io.out(JSON.stringify({ logits: input.kind === 'images' ? logits.map(([only]) => only) : logits, depth }));
+    return;
+  }
+  rows.forEach(({ logits }, i) => {
+    io.out(`${input.kind === 'images' ? 'image' : 'sequence'} ${i}`);
+    logits.forEach((values, position) => {
+      io.out(
+        `  ${input.kind === 'images' ? 'logits' : `position ${position}, depth ${depth[i]?.[position] ?? 0}`}: ${summary(values)}`,
+      );
+    });
+  });
+}
+
+/** The five highest, as id: value. */
+function summary(values: Float32Array): string {
+  const order = Array.from(values.keys()).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0));
+  return order
+    .slice(0, 5)
+    .map((id) => `${id}: ${(values[id] ?? 0).toFixed(4)}`)
+    .join('  ');
+}

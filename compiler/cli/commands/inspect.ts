@@ -1,0 +1,152 @@
+/** @file `radialc inspect`: graph, blocks, parameters, FLOPs and bytes, KV plan. */
+import { Command, Option } from 'commander';
+import { fail, printModule } from '../../../ir/index.ts';
+import type { Edge, KernelProgram, Network } from '../../../ir/index.ts';
+import { costOf } from '../../../passes/index.ts';
+import type { NetworkCost } from '../../../passes/index.ts';
+import type { ProgramInfo } from '../../../runtime/artifact/index.ts';
+import { inspect } from '../../../runtime/index.ts';
+import { readArtifactIr } from '../../artifact/index.ts';
+import { build } from '../../build.ts';
+import { bytes, quantity, table } from '../format.ts';
+import type { Io } from '../io.ts';
+import { buildRequest, isArtifact, refuseBuildOptions } from '../model.ts';
+import { addBuildOptions, formatOption, wholeNumber } from '../options.ts';
+import type { BuildOptions, FormatOptions } from '../options.ts';
+
+interface InspectOptions extends FormatOptions, BuildOptions {
+  readonly cached: number;
+  readonly ir?: 'network' | 'kernels';
+}
+
+/** What a checkpoint, once compiled, and a program can both tell. */
+interface Inspected {
+  readonly info: ProgramInfo;
+  readonly network: Network;
+  readonly program: KernelProgram;
+  readonly wasmBytes: number;
+}
+
+export function inspectCommand(io: Io): Command {
+  const command = new Command('inspect')
+    .description('show what a model consists of: blocks, edges, parameters, FLOPs, bytes, KV cache')
+    .argument('<model>', 'a compiled program or a checkpoint folder')
+    .option('--cached <n>', 'tokens in the KV cache, for the FLOPs', wholeNumber(1), 128)
+    .addOption(new Option('--ir <stage>', 'print the IR instead').choices(['network', 'kernels']))
+    .addOption(formatOption());
+  return addBuildOptions(command)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ radialc inspect ./out\n  $ radialc inspect ./opt-125m --route external --kv latest --format=json\n  $ radialc inspect ./out --ir kernels',
+    )
+    .action(async (path: string, options: InspectOptions) => {
+      const inspected = await open(path, options, io);
+      if (options.ir !== undefined) {
+        io.out(printModule(options.ir === 'network' ? inspected.network : inspected.program).trimEnd());
+      } else if (options.format === 'json') io.out(JSON.stringify(describe(inspected, options.cached), null, 2));
+      else io.out(asText(inspected, options.cached));
+    });
+}
+
+async function open(path: string, options: InspectOptions, io: Io): Promise<Inspected> {
+  if (isArtifact(path)) {
+    refuseBuildOptions(path, options);
+    const manifest = await inspect(path, { signal: io.signal });
+    const { network, program, close } = readArtifactIr(path, manifest);
+    close();
+    return { info: manifest.program, network, program, wasmBytes: manifest.wasm.bytes };
+  }
+  const built = await build(buildRequest(path, options, io.signal));
+  built.close();
+  const { info, network, program, wasm } = built;
+  if (network === null) {
+    fail('RC1007', 'the text is lowered to kernels: there is no network to describe', {
+      place: { file: path },
+      help: 'inspect the checkpoint, or the text of the network',
+    });
+  }
+  return { info, network, program, wasmBytes: wasm.byteLength };
+}
+
+function costs(network: Network, cached: number): NetworkCost {
+  return costOf(network, { rows: 1, cached });
+}
+
+/** Everything, for machines. FLOPs are those of one token that sees `cached` tokens. */
+function describe({ info, network, program, wasmBytes }: Inspected, cached: number): object {
+  const cost = costs(network, cached);
+  return {
+    name: info.name,
+    family: info.family,
+    task: info.task,
+    target: info.target,
+    dtype: info.dtype,
+    shapes: info.shapes,
+    routing: { kv: info.routing.kv, revisit: info.routing.revisit, maxHops: info.routing.maxHops },
+    edges: { entry: network.entry.edge.successors, router: network.entry.edge.router?.kind ?? null },
+    blocks: cost.blocks.map((block, i) => {
+      const { edge } = network.blocks[i] ?? {};
+      return { ...block, router: edge?.router?.kind ?? null, successors: edge?.successors ?? [] };
+    }),
+    entry: cost.entry,
+    exit: cost.exit,
+    total: cost.total,
+    kv: info.kv,
+    memory: info.memory,
+    wasmBytes,
+    bodies: program.bodies.map(({ name, kernels }) => ({ name, kernels: kernels.map(({ kind }) => kind) })),
+  };
+}
+
+function asText({ info, network, program, wasmBytes }: Inspected, cached: number): string {
+  const cost = costs(network, cached);
+  const { routing, shapes, kv, memory } = info;
+  const rows = [
+    [
+      'entry',
+      '',
+      quantity(cost.entry.parameters),
+      bytes(cost.entry.weightBytes),
+      quantity(cost.entry.flops),
+      edgeText(network.entry.edge),
+    ],
+    ...cost.blocks.map(({ id, role, parameters, weightBytes, flops }, i) => [
+      `^${id}`,
+      role,
+      quantity(parameters),
+      bytes(weightBytes),
+      quantity(flops),
+      edgeText(network.blocks[i]?.edge),
+    ]),
+    ['exit', '', quantity(cost.exit.parameters), bytes(cost.exit.weightBytes), quantity(cost.exit.flops), ''],
+    ['total', '', quantity(cost.total.parameters), bytes(cost.total.weightBytes), quantity(cost.total.flops), ''],
+  ];
+  const lines = [
+    `${info.name}: ${info.family}, ${info.task}, ${network.blocks.length} blocks, hidden ${shapes.hidden}, ${shapes.outputs} outputs, context ${shapes.context}`,
+    `routing: kv ${routing.kv}, revisit ${routing.revisit}, at most ${routing.maxHops} hops`,
+    '',
+    table(['block', 'role', 'parameters', 'weights', 'FLOPs', 'next'], rows),
+    '',
+    `FLOPs: one token that sees ${cached} tokens. A constant that several blocks read counts once in the total.`,
+  ];
+  if (kv !== null) {
+    lines.push(
+      `KV cache: ${kv.lists} lists in one pool of ${kv.pages} pages of ${kv.slots} entries, ${bytes(kv.pages * kv.pageBytes)}; ` +
+        `a token takes ${bytes(kv.bytesPerTokenStatic)} (each attention block once), at worst ${bytes(kv.bytesPerTokenWorst)}`,
+    );
+  }
+  lines.push(
+    `program: model.wasm ${bytes(wasmBytes)}, ${program.bodies.length} bodies (${program.bodies.map(({ name, kernels }) => `${name} ${kernels.length}`).join(', ')} kernels), ` +
+      `weights ${bytes(memory.weightsBytes)}, memory ${bytes(memory.bytes)}`,
+  );
+  return lines.join('\n');
+}
+
+/** `^1`, or the router with its first successors. */
+function edgeText(edge: Edge | undefined): string {
+  if (edge === undefined) return '';
+  const names = edge.successors.map((next) => (next === 'exit' ? 'exit' : `^${next}`));
+  if (edge.router === null) return names.join(', ');
+  const shown = names.length > 4 ? [...names.slice(0, 2), `… ${names.length} in all`] : names;
+  return `${edge.router.kind}: ${shown.join(', ')}`;
+}

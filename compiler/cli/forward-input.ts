@@ -1,0 +1,73 @@
+/** @file Reads the input of `forward`: sequences of ids or images, and perhaps a route. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import { parseJson } from '../frontend/index.ts';
+import type { Io } from './io.ts';
+
+/** Blocks that each token executes, as `mask[block][token]` or `walk[token][hop]`. */
+export type ForwardRoute =
+  { readonly mask: readonly (readonly number[])[] } | { readonly walk: readonly (readonly number[])[] };
+
+/** An image as [channels][height][width]. */
+export type Pixels = readonly (readonly (readonly number[])[])[];
+
+/** A sequence of token ids, or an image. */
+export type ForwardItem = readonly number[] | { readonly pixelValues: Pixels };
+
+export interface ForwardInput {
+  readonly kind: 'sequences' | 'images';
+  readonly items: readonly ForwardItem[];
+  /** Applies to each item. */
+  readonly route?: ForwardRoute;
+}
+
+const id = z.number().int();
+const matrix = z.array(z.array(id));
+const schema = z
+  .strictObject({
+    input_ids: matrix.min(1).optional(),
+    pixel_values: z
+      .array(z.array(z.array(z.array(z.number()))))
+      .min(1)
+      .optional(),
+    mask: z.array(z.array(z.union([z.literal(0), z.literal(1)]))).optional(),
+    walk: matrix.optional(),
+  })
+  .refine((value) => (value.input_ids === undefined) !== (value.pixel_values === undefined), {
+    message: 'expected input_ids or pixel_values, one of them',
+  })
+  .refine((value) => value.mask === undefined || value.walk === undefined, {
+    message: 'mask and walk exclude each other',
+  });
+
+/** @throws RadialError RC1002, RC1003, RC015x */
+export function readForwardInput(path: string, io: Io): ForwardInput {
+  const document = parseJson(readBytes(path, io), path === '-' ? 'stdin' : path);
+  const parsed = schema.safeParse(document.value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    fail('RC1002', issue?.message ?? 'unexpected content', {
+      place: document.place(issue?.path ?? []),
+      help: 'expected {"input_ids": [[1, 2, 3]], "mask": [[1, 1, 1], …]?} or {"pixel_values": […]}; radialc explain RC1002 says more',
+    });
+  }
+  const { input_ids: sequences, pixel_values: images = [], mask, walk } = parsed.data;
+  return {
+    kind: sequences === undefined ? 'images' : 'sequences',
+    items: sequences ?? images.map((pixelValues) => ({ pixelValues })),
+    ...(mask !== undefined && { route: { mask } }),
+    ...(walk !== undefined && { route: { walk } }),
+  };
+}
+
+function readBytes(path: string, io: Io): Uint8Array {
+  try {
+    return path === '-' ? io.stdin() : readFileSync(path);
+  } catch (error) {
+    return fail('RC1003', `the input could not be read: ${error instanceof Error ? error.message : String(error)}`, {
+      place: { file: path },
+      help: 'name a JSON file, or - for standard input',
+    });
+  }
+}

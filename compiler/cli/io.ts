@@ -1,0 +1,83 @@
+/** @file What a command may do to the outside: print, report progress, be interrupted. */
+import { readFileSync } from 'node:fs';
+import { SingleBar } from 'cli-progress';
+import { createColors } from 'picocolors';
+import { formatDiagnostic } from '../../ir/diagnostics/diagnostic.ts';
+import type { Diagnostic } from '../../ir/diagnostics/diagnostic.ts';
+
+export type Format = 'text' | 'json';
+
+export type Colors = ReturnType<typeof createColors>;
+
+export interface Io {
+  /** Text to stdout as it is. */
+  readonly write: (text: string) => void;
+  /** A line to stdout. */
+  readonly out: (line: string) => void;
+  /** A line to stderr. */
+  readonly err: (line: string) => void;
+  /** For what goes to stdout, and for what goes to stderr: either may be a file. */
+  readonly colors: { readonly out: Colors; readonly err: Colors };
+  /** All of stdin. */
+  readonly stdin: () => Uint8Array;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly progress: (label: string) => Progress;
+}
+
+/** A bar on a terminal; nothing where stderr is no terminal. */
+export interface Progress {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+export const exitCodes = { ok: 0, diagnostics: 1, usage: 2, internal: 70, interrupted: 130 } as const;
+
+export function createIo(signal: AbortSignal): Io {
+  return {
+    write: (text) => void process.stdout.write(text),
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    colors: { out: colorsFor(process.stdout), err: colorsFor(process.stderr) },
+    stdin: () => readFileSync(0),
+    signal,
+    progress: createProgress,
+  };
+}
+
+/** NO_COLOR (no-color.org) wins over FORCE_COLOR, and that over what the stream is. */
+function colorsFor({ isTTY }: NodeJS.WriteStream): Colors {
+  const isSet = (name: string): boolean => (process.env[name] ?? '') !== '';
+  return createColors(!isSet('NO_COLOR') && (isTTY || isSet('FORCE_COLOR')));
+}
+
+function createProgress(label: string): Progress {
+  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({
+    format: `${label} [{bar}] {percentage}%  ETA {eta_formatted}`,
+    clearOnComplete: true,
+    hideCursor: true,
+    stream: process.stderr,
+  });
+  let started = false;
+  return {
+    update: (done, total) => {
+      if (started) bar.update(done);
+      else bar.start(total, done);
+      started = true;
+    },
+    stop: () => {
+      bar.stop();
+    },
+  };
+}
+
+/** The diagnostics as people read them, `error` and `help` coloured. */
+export function printDiagnostics(io: Io, diagnostics: readonly Diagnostic[]): void {
+  for (const diagnostic of diagnostics) {
+    const paint = diagnostic.severity === 'error' ? io.colors.err.red : io.colors.err.yellow;
+    const [head = '', ...rest] = formatDiagnostic(diagnostic).split('\n');
+    const label = `${diagnostic.severity}[${diagnostic.code}]`;
+    io.err([io.colors.err.bold(paint(label)) + head.slice(label.length), ...rest].join('\n'));
+  }
+}

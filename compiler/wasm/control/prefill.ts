@@ -1,0 +1,202 @@
+/**
+ * @file Prefill of a program that needs a walk: one sweep over the blocks in order. At each block the tokens that wait
+ * for it are gathered, in order of position, and run together; nothing is computed for the others.
+ *
+ * A token leaves its entry at an attention block in order of position too, whether it executes the block or, under the
+ * policies that say so, passes it over. Walks must lead forward only.
+ */
+import type { BlockInstance } from '../../../ir/index.ts';
+import type { FunctionBuilder, Local } from '../asm/function.ts';
+import { FLOAT_BYTES, i32 } from '../asm/values.ts';
+import type { Expr, I32 } from '../asm/values.ts';
+import { listLength } from '../kernels/kv.ts';
+import { callBody } from './bodies.ts';
+import type { Target } from './bodies.ts';
+import { enter } from './entry.ts';
+import { EXECUTED, FILLED, element, growList } from './slots.ts';
+import { copyEntry, hasList, walkAt } from './walk.ts';
+
+const LATEST_BYTES = 2 * FLOAT_BYTES;
+const NONE = -1;
+
+export function definePrefill(target: Target): void {
+  const { layout, module } = target;
+  module.define('prefill', { params: ['i32', 'i32'] }, (f, [first, tokens]) => {
+    enter(target, f, first, tokens);
+    f.for(0, tokens, (row) => {
+      f.storeI32(element(layout, '$hop', row), 0);
+      f.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, 0)));
+      if (layout.program.routing.kv === 'latest') f.storeI32(latestOf(target, row), NONE);
+    });
+    for (const block of layout.program.blocks) {
+      if (hasList(block)) sweepAttention(target, f, block, tokens);
+      else sweepMlp(target, f, block, tokens);
+    }
+  });
+}
+
+function sweepMlp(target: Target, f: FunctionBuilder, block: BlockInstance, tokens: I32): void {
+  const { layout, module } = target;
+  const name = 'gather_rows';
+  module.define(name, { params: ['i32', 'i32'], result: 'i32' }, (g, [id, count]) => {
+    const found = g.let('i32', 0);
+    g.for(0, count, (row) => {
+      g.if(i32.eq(i32.load(element(layout, '$next', row)), id), () => {
+        g.storeI32(element(layout, '$rows', found), row);
+        g.increase(found, 1);
+      });
+    });
+    g.return(found);
+  });
+  const rows = f.let('i32', f.result('i32', name, [block.id, tokens]));
+  f.if(rows, () => {
+    callBody(target, f, block, { list: layout.buffer('$rows').at, rows });
+    advance(target, f, rows);
+  });
+}
+
+function sweepAttention(
+  target: Target,
+  f: FunctionBuilder,
+  block: BlockInstance & { readonly list: number },
+  tokens: I32,
+): void {
+  const { layout } = target;
+  const { kv: policy } = layout.program.routing;
+  const before = f.let('i32', i32.load(listLength(layout, block.list)));
+  claimEntries(target, f, block, tokens);
+  if (policy !== 'absent') {
+    const passed = f.let('i32', gather(target, f, 'passed', block, before, tokens));
+    f.if(passed, () => {
+      if (policy === 'project') {
+        callBody(target, f, block, { part: 'fill', list: layout.buffer('$passed').at, rows: passed, kv: block.list });
+      } else {
+        copyLatest(target, f, block, passed);
+      }
+    });
+  }
+  const rows = f.let('i32', gather(target, f, 'rows', block, before, tokens));
+  f.if(rows, () => {
+    callBody(target, f, block, { list: layout.buffer('$rows').at, rows, kv: block.list });
+    if (policy === 'latest') rememberLatest(target, f, block.list, rows);
+    advance(target, f, rows);
+  });
+}
+
+/** Visits the tokens that leave an entry at an attention block, in order: those that execute it, those that pass it. */
+function eachEntry(
+  target: Target,
+  f: FunctionBuilder,
+  { block, tokens }: { block: Local<'i32'>; tokens: Local<'i32'> },
+  visit: { readonly executed: (row: Local<'i32'>) => void; readonly passed: (row: Local<'i32'>) => void },
+): void {
+  const { layout } = target;
+  const { kv: policy } = layout.program.routing;
+  f.for(0, tokens, (row) => {
+    const next = f.let('i32', i32.load(element(layout, '$next', row)));
+    f.if(i32.eq(next, block), () => visit.executed(row));
+    if (policy === 'absent') return;
+    const ahead = i32.gt(next, block);
+    const leaves = policy === 'latest' ? i32.and(ahead, i32.ge(i32.load(latestOf(target, row)), 0)) : ahead;
+    f.if(leaves, () => visit.passed(row));
+  });
+}
+
+/** Makes the block's list long enough for all entries that the tokens leave. */
+function claimEntries(
+  target: Target,
+  f: FunctionBuilder,
+  block: BlockInstance & { readonly list: number },
+  tokens: I32,
+): void {
+  const { layout, module } = target;
+  const name = 'claim_entries';
+  module.define(name, { params: ['i32', 'i32', 'i32'] }, (g, [id, list, count]) => {
+    const [entries, last, mark] = [g.let('i32', 0), g.let('i32', 0), g.let('i32', EXECUTED)];
+    const visit = (as: number) => (row: Local<'i32'>) => {
+      g.increase(entries, 1);
+      g.set<'i32'>(last, row);
+      g.set<'i32'>(mark, as);
+    };
+    eachEntry(target, g, { block: id, tokens: count }, { executed: visit(EXECUTED), passed: visit(FILLED) });
+    g.if(entries, () => {
+      const position = i32.load(element(layout, '$pos', last));
+      growList(target, g, list, i32.add(i32.load(listLength(layout, list)), entries), { position, mark });
+    });
+  });
+  f.call(name, [block.id, block.list, tokens]);
+}
+
+/** Lists the tokens that execute the block in `$rows`, or those that pass it in `$passed`, and their slots in `$slot`. */
+function gather(
+  target: Target,
+  f: FunctionBuilder,
+  which: 'rows' | 'passed',
+  block: BlockInstance,
+  firstSlot: I32,
+  tokens: I32,
+): Expr<'i32'> {
+  const { layout, module } = target;
+  const name = `gather_${which}_and_slots`;
+  module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (g, [id, first, count]) => {
+    const [found, slot] = [g.let('i32', 0), g.let('i32', first)];
+    const skip = (): void => g.increase(slot, 1);
+    const take = (row: Local<'i32'>): void => {
+      g.storeI32(element(layout, `$${which}`, found), row);
+      g.storeI32(element(layout, '$slot', found), slot);
+      g.increase(found, 1);
+      g.increase(slot, 1);
+    };
+    const visit = which === 'rows' ? { executed: take, passed: skip } : { executed: skip, passed: take };
+    eachEntry(target, g, { block: id, tokens: count }, visit);
+    g.return(found);
+  });
+  return f.result('i32', name, [block.id, firstSlot, tokens]);
+}
+
+/** The rows of `$rows` go on to their next block. */
+function advance(target: Target, f: FunctionBuilder, rows: I32): void {
+  const { layout, module } = target;
+  const name = 'advance';
+  module.define(name, { params: ['i32'] }, (g, [count]) => {
+    g.for(0, count, (i) => {
+      const row = g.let('i32', i32.load(element(layout, '$rows', i)));
+      const hop = g.let('i32', i32.add(i32.load(element(layout, '$hop', row)), 1));
+      g.storeI32(element(layout, '$hop', row), hop);
+      g.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, hop)));
+    });
+  });
+  f.call(name, [rows]);
+}
+
+function latestOf({ layout }: Target, row: I32): I32 {
+  return i32.add(layout.buffer('$latest').at, i32.mul(row, LATEST_BYTES));
+}
+
+function rememberLatest(target: Target, f: FunctionBuilder, list: number, rows: I32): void {
+  const { layout, module } = target;
+  const name = 'remember_latest';
+  module.define(name, { params: ['i32', 'i32'] }, (g, [listParam, count]) => {
+    g.for(0, count, (i) => {
+      const to = g.let('i32', latestOf(target, i32.load(element(layout, '$rows', i))));
+      g.storeI32(to, listParam);
+      g.storeI32(to, i32.load(element(layout, '$slot', i)), FLOAT_BYTES);
+    });
+  });
+  f.call(name, [list, rows]);
+}
+
+/** Each row of `$passed` leaves a copy of its latest entry in its slot. */
+function copyLatest(
+  target: Target,
+  f: FunctionBuilder,
+  block: BlockInstance & { readonly list: number },
+  passed: I32,
+): void {
+  const { layout } = target;
+  f.for(0, passed, (i) => {
+    const latest = f.let('i32', latestOf(target, i32.load(element(layout, '$passed', i))));
+    const from = { list: i32.load(latest), slot: i32.load(latest, FLOAT_BYTES) };
+    copyEntry(target, f, block, from, i32.load(element(layout, '$slot', i)));
+  });
+}

@@ -1,0 +1,206 @@
+/** @file The linear kernel: GEMM tiles of one panel for several rows, a GEMV of several panels for one row. */
+import { PANEL } from '../../../ir/index.ts';
+import type { Activation } from '../../../ir/index.ts';
+import type { FunctionBuilder, Local } from '../asm/function.ts';
+import type { ModuleBuilder } from '../asm/module.ts';
+import { FLOAT_BYTES, VECTOR_BYTES, f32x4, i32 } from '../asm/values.ts';
+import type { I32, V128 } from '../asm/values.ts';
+import { GEMM_ROWS, GEMV_PANELS, planLinear } from '../plan/linear.ts';
+import type { LinearPlan, LinearShape, Tile } from '../plan/linear.ts';
+import type { ViewShape } from '../plan/layout.ts';
+import { NORMED } from '../plan/scratch.ts';
+import { activate } from './functions.ts';
+import { rowAddress } from './loops.ts';
+import { normInto } from './norm.ts';
+import { numberOf, optionalView, optionalWeight, outOf, textOf, viewOf, weightOf } from './site.ts';
+import type { Operand, Site } from './site.ts';
+
+const PANEL_BYTES = PANEL * FLOAT_BYTES;
+/** f32x4 vectors across a panel. */
+const PANEL_VECTORS = PANEL_BYTES / VECTOR_BYTES;
+
+/** Base addresses, as every function of a linear kernel takes them; 0 where the kernel has no such operand. */
+interface Bases {
+  readonly list: I32;
+  readonly x: I32;
+  readonly weight: I32;
+  readonly bias: I32;
+  readonly mul: I32;
+  readonly residual: I32;
+  readonly out: I32;
+}
+
+export function emitLinear(site: Site): void {
+  const x = textOf(site, 'norm') === undefined ? viewOf(site, 'x') : normalised(site);
+  const [mul, residual, bias] = [
+    optionalView(site, 'mul'),
+    optionalView(site, 'residual'),
+    optionalWeight(site, 'bias'),
+  ];
+  const out = outOf(site);
+  const shape: LinearShape = {
+    x: x.shape,
+    out: out.shape,
+    mul: mul?.shape,
+    residual: residual?.shape,
+    bias: bias !== undefined,
+    act: textOf(site, 'act') as Activation | undefined,
+    first: numberOf(site, 'first'),
+  };
+  const plan = planLinear(shape);
+  const bases: Bases = {
+    list: site.list,
+    x: x.address,
+    weight: i32.add(weightOf(site, 'weight').address, plan.weightOffset),
+    bias: bias === undefined ? 0 : i32.add(bias.address, plan.biasOffset),
+    mul: mul?.address ?? 0,
+    residual: residual?.address ?? 0,
+    out: out.address,
+  };
+  defineGemm(site.module, shape, plan);
+  defineGemv(site.module, shape, plan);
+  site.code.if(
+    i32.eq(site.rows, 1),
+    () => sweepGemv(site.code, plan, bases),
+    () => sweepPanels(site.code, plan, bases, site.rows, 0),
+  );
+}
+
+/** The rows of x, normalised into the target's own buffer. */
+function normalised(site: Site): Operand<ViewShape> {
+  const { at, columns } = site.layout.buffer(NORMED);
+  const stride = Math.ceil(columns / PANEL) * PANEL * FLOAT_BYTES;
+  const x = viewOf(site, 'x').shape;
+  const rows: Operand<ViewShape> = { address: at, shape: { ...x, stride, routed: false } };
+  normInto(site, rows);
+  return rows;
+}
+
+/** All groups of panels for one row, then what panels are left. */
+function sweepGemv(code: FunctionBuilder, plan: LinearPlan, bases: Bases): void {
+  const grouped = Math.floor(plan.panels / GEMV_PANELS) * GEMV_PANELS;
+  if (grouped > 0) {
+    code.for(0, grouped, (panel) => code.call(plan.gemv, args(1, at(plan, bases, panel))), GEMV_PANELS);
+  }
+  if (grouped < plan.panels) sweepPanels(code, plan, bases, 1, grouped);
+}
+
+/** Panel after panel, each for all rows: a panel stays in the cache, and the rows are few enough to. */
+function sweepPanels(code: FunctionBuilder, plan: LinearPlan, bases: Bases, rows: I32, from: number): void {
+  code.for(from, plan.panels, (panel) => code.call(plan.gemm, args(rows, at(plan, bases, panel))));
+}
+
+function at(plan: LinearPlan, bases: Bases, panel: I32): Bases {
+  const columns = i32.mul(panel, PANEL_BYTES);
+  return {
+    list: bases.list,
+    x: bases.x,
+    weight: i32.add(bases.weight, i32.mul(panel, plan.panelBytes)),
+    bias: i32.add(bases.bias, columns),
+    mul: i32.add(bases.mul, columns),
+    residual: i32.add(bases.residual, columns),
+    out: i32.add(bases.out, columns),
+  };
+}
+
+function args(rows: I32, { list, x, weight, bias, mul, residual, out }: Bases): readonly I32[] {
+  return [list, rows, x, weight, bias, mul, residual, out];
+}
+
+const params = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const;
+
+/** One panel for any number of rows. */
+function defineGemm(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan): void {
+  module.define(plan.gemm, { params }, (f, [list, rows, x, weight, bias, mul, residual, out]) => {
+    const bases: Bases = { list, x, weight, bias, mul, residual, out };
+    const i = f.let('i32', 0);
+    const tile = (height: number): void => emitTile(module, f, shape, plan, { rows: height, panels: 1 }, bases, i);
+    f.while(i32.ge(rows, i32.add(i, GEMM_ROWS)), () => {
+      tile(GEMM_ROWS);
+      f.increase(i, GEMM_ROWS);
+    });
+    const left = f.let('i32', i32.sub(rows, i));
+    const heights = Array.from({ length: GEMM_ROWS - 1 }, (_, less) => less + 1);
+    f.choose(left, new Map(heights.map((height) => [height, () => tile(height)])));
+  });
+}
+
+/** Several panels for the first row of the list. */
+function defineGemv(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan): void {
+  if (plan.panels < GEMV_PANELS) return;
+  module.define(plan.gemv, { params }, (f, [list, , x, weight, bias, mul, residual, out]) => {
+    const bases: Bases = { list, x, weight, bias, mul, residual, out };
+    emitTile(module, f, shape, plan, { rows: 1, panels: GEMV_PANELS }, bases, 0);
+  });
+}
+
+/** Rows i … i + tile.rows - 1 times tile.panels panels. */
+function emitTile(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  shape: LinearShape,
+  plan: LinearPlan,
+  tile: Tile,
+  bases: Bases,
+  i: I32,
+): void {
+  const rows = Array.from({ length: tile.rows }, (_, r) => i32.add(i, r));
+  const sums = multiply(f, shape.x, plan, tile, bases, rows);
+  rows.forEach((row, r) => {
+    const [to, factor, base] = [shape.out, shape.mul, shape.residual].map((view, o) =>
+      view === undefined
+        ? undefined
+        : f.let('i32', rowAddress(view, [bases.out, bases.mul, bases.residual][o] ?? 0, bases.list, row)),
+    );
+    for (let v = 0; v < tile.panels * PANEL_VECTORS; v++) {
+      const offset = v * VECTOR_BYTES;
+      let value: V128 | undefined = sums[r]?.[v];
+      if (value === undefined || to === undefined) continue;
+      if (shape.bias) value = f32x4.add(value, f32x4.load(bases.bias, offset));
+      if (shape.act !== undefined) value = activate(module, f, shape.act, value);
+      if (factor !== undefined) value = f32x4.mul(f32x4.load(factor, offset), value);
+      if (base !== undefined) value = f32x4.add(f32x4.load(base, offset), value);
+      f.store(to, value, offset);
+    }
+  });
+}
+
+/** The products of the tile: [row][vector of 4 columns]. */
+function multiply(
+  f: FunctionBuilder,
+  x: ViewShape,
+  plan: LinearPlan,
+  tile: Tile,
+  bases: Bases,
+  rows: readonly I32[],
+): readonly (readonly Local<'v128'>[])[] {
+  const inputs = rows.map((row) => f.let('i32', rowAddress(x, bases.x, bases.list, row)));
+  const weight = f.let('i32', bases.weight);
+  const [first] = inputs;
+  if (first === undefined) return [];
+  const end = f.let('i32', i32.add(first, plan.inner * FLOAT_BYTES));
+  const vectors = Array.from({ length: tile.panels * PANEL_VECTORS }, (_, v) => v);
+  const sums = rows.map(() => vectors.map(() => f.let('v128', f32x4.splat(0))));
+  const [value, factor] = [f.local('v128'), f.local('v128')];
+  const weights = vectors.map(() => f.local('v128'));
+  f.repeat(i32.ne(first, end), () => {
+    if (rows.length > 1) vectors.forEach((v) => f.set<'v128'>(weights[v] ?? value, panelVector(weight, plan, v)));
+    inputs.forEach((input, r) => {
+      f.set<'v128'>(factor, f32x4.loadSplat(input));
+      vectors.forEach((v) => {
+        const sum = sums[r]?.[v] ?? value;
+        const element = rows.length > 1 ? (weights[v] ?? value) : panelVector(weight, plan, v);
+        f.set<'v128'>(sum, f32x4.add(sum, f32x4.mul(factor, element)));
+      });
+    });
+    for (const input of inputs) f.increase(input, FLOAT_BYTES);
+    f.increase(weight, PANEL_BYTES);
+  });
+  return sums;
+}
+
+/** Vector v of a row of adjacent panels. */
+function panelVector(weight: Local<'i32'>, plan: LinearPlan, v: number): V128 {
+  const panel = Math.floor(v / PANEL_VECTORS);
+  return f32x4.load(weight, panel * plan.panelBytes + (v % PANEL_VECTORS) * VECTOR_BYTES);
+}

@@ -1,0 +1,313 @@
+/** @file Writing artifacts: all or nothing, the same bytes for the same input. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { bosRule, describeProgram, writeArtifact } from '../../../compiler/artifact/index.ts';
+import type { ArtifactContents } from '../../../compiler/artifact/index.ts';
+import { createChunkWriter } from '../../../compiler/artifact/chunks.ts';
+import { CHUNK_BYTES, readManifest } from '../../../runtime/artifact/index.ts';
+import { hasCode, toyContents, toyLoader, toyProgram, toySource, withFolder } from '../../runtime/toy.ts';
+
+const options = { loader: toyLoader };
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Every file below a folder, with its hash. */
+function contentsOf(folder: string, prefix = ''): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory()
+        ? contentsOf(path, `${prefix}${entry.name}/`)
+        : [`${prefix}${entry.name} ${sha256(readFileSync(path))}`];
+    });
+}
+
+const names = (lines: readonly string[]): readonly string[] =>
+  lines.map((line) => line.replace(/ .*/, '').replace(/-[0-9a-f]{64}/, '-HASH'));
+
+describe('writeArtifact', () => {
+  it('writes what the manifest says', () =>
+    withFolder(async (folder) => {
+      const out = join(folder, 'deep/er/out');
+      const written = await writeArtifact(toyContents(), out, options);
+      assert.deepEqual(names(contentsOf(out)), [
+        'index.d.ts',
+        'index.js',
+        'manifest.json',
+        'model.wasm',
+        'tokenizer.js',
+        'tokenizer.json',
+        'tokenizer_config.json',
+        'weights/00000-HASH.bin',
+      ]);
+      const manifest = await readManifest(readFileSync(join(out, 'manifest.json')), sha256);
+      assert.deepEqual(manifest, written);
+      for (const entry of [manifest.wasm, ...manifest.weights, ...manifest.tokenizer, ...manifest.loader]) {
+        const bytes = readFileSync(join(out, entry.file));
+        assert.deepEqual([bytes.byteLength, sha256(bytes)], [entry.bytes, entry.sha256]);
+      }
+      assert.deepEqual(readdirSync(join(folder, 'deep/er')), ['out']);
+    }));
+
+  it('writes the same bytes for the same input, over an older artifact too', () =>
+    withFolder(async (folder) => {
+      const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+      await writeArtifact(toyContents(), a, options);
+      await writeArtifact(toyContents({ routed: true }), b, options);
+      assert.notDeepEqual(contentsOf(a), contentsOf(b));
+      await writeArtifact(toyContents(), b, options);
+      assert.deepEqual(contentsOf(a), contentsOf(b));
+      assert.deepEqual(readdirSync(folder).sort(), ['a', 'b']);
+    }));
+
+  it('writes over an artifact that carries IR', () =>
+    withFolder(async (folder) => {
+      const ir = [{ file: 'kernels.rir', bytes: Uint8Array.of(10) }];
+      await writeArtifact({ ...toyContents(), ir }, join(folder, 'out'), options);
+      const manifest = await writeArtifact({ ...toyContents(), ir }, join(folder, 'out'), options);
+      assert.deepEqual(
+        manifest.ir.map(({ file }) => file),
+        ['kernels.rir'],
+      );
+    }));
+
+  it('writes into an empty folder, and no weights where there are none', () =>
+    withFolder(async (folder) => {
+      const contents = toyContents({ tokenizer: [] });
+      const program = {
+        ...contents.program,
+        weights: [],
+        consts: [],
+        memory: { weightsAt: 8192, weightsBytes: 0, total: 65_536 },
+      };
+      const facts = { family: 'toy', target: 'wasm-simd', dtype: 'fp32', tokens: contents.info.tokens, labels: [] };
+      const manifest = await writeArtifact(
+        { ...contents, program, info: describeProgram(program, facts) },
+        folder,
+        options,
+      );
+      assert.deepEqual([manifest.weights, manifest.tokenizer], [[], []]);
+      assert.ok(existsSync(join(folder, 'manifest.json')));
+    }));
+
+  it('replaces nothing but artifacts', () =>
+    withFolder(async (folder) => {
+      const refuses = async (out: string, message: RegExp): Promise<void> => {
+        await assert.rejects(writeArtifact(toyContents(), out, options), hasCode('RC0830', message));
+      };
+      const file = join(folder, 'file');
+      writeFileSync(file, 'x');
+      await refuses(file, /something else than a folder/);
+      const notes = join(folder, 'notes');
+      mkdirSync(notes);
+      writeFileSync(join(notes, 'notes.txt'), 'mine');
+      await refuses(notes, /not empty and is no artifact/);
+      writeFileSync(join(notes, 'manifest.json'), '{"format":"webapp"}');
+      await refuses(notes, /no artifact/);
+      const out = join(folder, 'out');
+      await writeArtifact(toyContents(), out, options);
+      writeFileSync(join(out, 'weights/mine.bin'), 'x');
+      await refuses(out, /weights\/mine\.bin/);
+      writeFileSync(join(out, 'README.md'), 'x');
+      await refuses(out, /README\.md/);
+      symlinkSync(out, join(folder, 'link'));
+      await refuses(join(folder, 'link'), /something else/);
+      await refuses('/', /root/);
+      assert.equal(readFileSync(join(notes, 'notes.txt'), 'utf8'), 'mine');
+      assert.deepEqual(readdirSync(folder).sort(), ['file', 'link', 'notes', 'out']);
+    }));
+
+  it('leaves nothing behind when it fails or is aborted', () =>
+    withFolder(async (folder) => {
+      const bad: ArtifactContents = { ...toyContents(), source: { ...toySource, read: () => Float32Array.of(NaN) } };
+      await assert.rejects(writeArtifact(bad, join(folder, 'out'), options), hasCode('RC0119', /bias/));
+      const controller = new AbortController();
+      const onProgress = (): void => controller.abort();
+      const aborted = writeArtifact(toyContents(), join(folder, 'out'), {
+        ...options,
+        onProgress,
+        signal: controller.signal,
+      });
+      await assert.rejects(aborted, { name: 'AbortError' });
+      assert.deepEqual(readdirSync(folder), []);
+    }));
+
+  it('keeps the older artifact when it fails', () =>
+    withFolder(async (folder) => {
+      const out = join(folder, 'out');
+      await writeArtifact(toyContents(), out, options);
+      const before = contentsOf(out);
+      await assert.rejects(writeArtifact(toyContents(), out, { ...options, signal: AbortSignal.abort() }), {
+        name: 'AbortError',
+      });
+      assert.deepEqual(contentsOf(out), before);
+      assert.deepEqual(readdirSync(folder), ['out']);
+    }));
+
+  it('tells what the system refuses', () =>
+    withFolder(async (folder) => {
+      writeFileSync(join(folder, 'file'), 'x');
+      await assert.rejects(
+        writeArtifact(toyContents(), join(folder, 'file/out'), options),
+        hasCode('RC0831', /ENOTDIR|EEXIST/),
+      );
+      await assert.rejects(
+        writeArtifact(toyContents(), join(folder, 'x'.repeat(300)), options),
+        hasCode('RC0831', /ENAMETOOLONG/),
+      );
+      if (process.getuid?.() === 0) return;
+      chmodSync(folder, 0o500);
+      await assert.rejects(writeArtifact(toyContents(), join(folder, 'out'), options), hasCode('RC0831', /EACCES/));
+      chmodSync(folder, 0o700);
+    }));
+
+  it('carries the built runtime, or says how to build it', () =>
+    withFolder(async (folder) => {
+      const built = existsSync(new URL('../../../dist/runtime-bundle/index.d.ts', import.meta.url));
+      const writing = writeArtifact(toyContents(), join(folder, 'out'));
+      if (!built) await assert.rejects(writing, hasCode('RC0832', /npm run build/));
+      else {
+        assert.deepEqual(
+          (await writing).loader.map(({ file }) => file),
+          ['index.d.ts', 'index.js', 'tokenizer.js'],
+        );
+      }
+    }));
+});
+
+describe('chunks', () => {
+  it('have 16 MiB each, but the last', () =>
+    withFolder(async (folder) => {
+      const writer = createChunkWriter(folder);
+      const bytes = Uint8Array.from({ length: 1 << 20 }, (_, i) => i % 251);
+      for (let at = 100; at < 2 * CHUNK_BYTES; at += bytes.byteLength) writer.write(at, bytes);
+      const total = 2 * CHUNK_BYTES + 5000;
+      const entries = writer.finish(total);
+      writer.close();
+      assert.deepEqual(
+        entries.map((entry) => entry.bytes),
+        [CHUNK_BYTES, CHUNK_BYTES, 5000],
+      );
+      const joined = Buffer.concat(entries.map(({ file }) => readFileSync(join(folder, file))));
+      assert.equal(joined.byteLength, total);
+      assert.deepEqual([...joined.subarray(98, 104)], [0, 0, 0, 1, 2, 3]);
+      const end = 100 + 32 * bytes.byteLength;
+      assert.equal(joined[end - 1], bytes.at(-1));
+      assert.ok(joined.subarray(end).every((byte) => byte === 0));
+      for (const { file, sha256: hash } of entries) assert.equal(file.slice(-68), `${hash}.bin`);
+    }));
+
+  it('end where the image ends', () =>
+    withFolder(async (folder) => {
+      const writer = createChunkWriter(folder);
+      writer.write(0, new Uint8Array(CHUNK_BYTES));
+      assert.equal(writer.finish(CHUNK_BYTES).length, 1);
+      assert.equal(statSync(join(folder, 'weights')).isDirectory(), true);
+    }));
+});
+
+describe('describeProgram', () => {
+  it('needs a planned program', () => {
+    const facts = {
+      family: 'toy',
+      target: 'wasm-simd',
+      dtype: 'fp32',
+      tokens: { bos: null, addBos: false, eos: [] },
+      labels: [],
+    };
+    const program = toyProgram();
+    assert.throws(() => describeProgram({ ...program, memory: null }, facts), /internal: the memory/);
+    const buffers = program.buffers.map((buffer) => ({ ...buffer, at: null }));
+    assert.throws(() => describeProgram({ ...program, buffers }, facts), /internal: buffer \$ids/);
+    assert.throws(() => describeProgram({ ...program, buffers: [] }, facts), /internal: the program has no buffer/);
+  });
+
+  it('gives the KV plan in bytes and the image of an image program', () => {
+    const facts = {
+      family: 'vit',
+      target: 'wasm-simd',
+      dtype: 'fp32',
+      tokens: { bos: null, addBos: false, eos: [] },
+      labels: [],
+    };
+    const base = toyProgram();
+    const attrs = { channels: 3, height: 8, width: 4, size: 4 };
+    const info = describeProgram(
+      {
+        ...base,
+        task: 'image-classification',
+        bodies: [
+          { name: 'entry', formals: [], kernels: [{ kind: 'patchify', out: null, inputs: {}, attrs }], fill: [] },
+        ],
+        kv: {
+          slots: 16,
+          width: 8,
+          lists: 2,
+          pages: 6,
+          pagesPerList: 3,
+          entriesPerList: 40,
+          bytesPerTokenStatic: 128,
+          bytesPerTokenWorst: 256,
+          at: 0,
+        },
+      },
+      facts,
+    );
+    assert.deepEqual(info.shapes.image, { channels: 3, height: 8, width: 4 });
+    assert.equal(info.kv?.pageBytes, 2 * 16 * 8 * 4);
+  });
+});
+
+describe('bosRule', () => {
+  const template = (id: string): object => ({
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    special_tokens: { [id]: { id, ids: [5], tokens: [id] } },
+  });
+  const level = { type: 'ByteLevel' };
+
+  it('follows the configuration, then the template', () => {
+    const tokenizer = {
+      post_processor: template('<s>'),
+      added_tokens: [{ id: 9, content: '<bos>' }],
+      model: { vocab: { plain: 3 } },
+    };
+    assert.deepEqual(bosRule(tokenizer, undefined, null), { bos: 5, addBos: true });
+    assert.deepEqual(bosRule(tokenizer, { add_bos_token: false }, 1), { bos: 5, addBos: false });
+    const bare = { ...tokenizer, post_processor: level };
+    assert.deepEqual(bosRule(bare, { add_bos_token: true, bos_token: '<bos>' }, 1), { bos: 9, addBos: true });
+    assert.deepEqual(bosRule(bare, { add_bos_token: true, bos_token: { content: 'plain' } }, 1), {
+      bos: 3,
+      addBos: true,
+    });
+    assert.deepEqual(bosRule(bare, { add_bos_token: true }, 1), { bos: 1, addBos: true });
+    assert.deepEqual(bosRule(bare, { bos_token: '<bos>' }, 1), { bos: 9, addBos: false });
+    assert.deepEqual(bosRule(bare, { add_bos_token: true }, null), { bos: null, addBos: false });
+  });
+
+  it('looks into sequences of post processors', () => {
+    const post_processor = { type: 'Sequence', processors: [level, template('<s>')] };
+    assert.deepEqual(bosRule({ post_processor }, {}, null), { bos: 5, addBos: true });
+  });
+
+  it('survives what it does not expect', () => {
+    const odd = [null, 3, [], { post_processor: 3 }, { post_processor: { type: 'TemplateProcessing', single: [3] } }];
+    for (const tokenizer of odd) assert.deepEqual(bosRule(tokenizer, 'x', null), { bos: null, addBos: false });
+    const empty = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '__proto__' } }], special_tokens: {} };
+    assert.deepEqual(bosRule({ post_processor: empty }, { bos_token: 'constructor' }, null), {
+      bos: null,
+      addBos: false,
+    });
+  });
+});

@@ -1,0 +1,110 @@
+/** @file `radialc run`: text and ids, from programs and from checkpoints. */
+import assert from 'node:assert/strict';
+import { checkpoint, fails, ok, okJson, optConfig, scratch, vitConfig } from './support.ts';
+
+interface Generated {
+  readonly ids: readonly number[];
+  readonly text: string;
+  readonly depth: readonly number[];
+  readonly path: readonly (readonly number[])[];
+}
+
+/** No token ends its texts. */
+const endless = { ...optConfig, eos_token_id: null };
+
+const sampled = ['--temperature', '1', '--top-k', '20', '--top-p', '0.95'];
+
+describe('radialc run', () => {
+  const at = scratch();
+  before(async () => {
+    await checkpoint(at('model'), { config: endless });
+    await checkpoint(at('ids-only'), { tokenizer: null });
+    await checkpoint(at('vit'), { config: vitConfig });
+    await ok('compile', at('model'), '-o', at('out'));
+    await ok('compile', at('ids-only'), '-o', at('out-ids'));
+  });
+
+  it('goes on from a text, the same with the program as with its checkpoint', async () => {
+    const text = await ok('run', at('out'), '--prompt', 'the cat', '-n', '12');
+    assert.ok(text.startsWith('the cat') && text.endsWith('\n'), text);
+    assert.equal(await ok('run', at('model'), '--prompt', 'the cat', '-n', '12'), text);
+    assert.equal(await ok('run', at('model'), '--prompt', 'the cat', '-n', '12', '-O0'), text);
+  });
+
+  it('goes on from ids, and prints ids', async () => {
+    // "the cat" with the start token before it.
+    const { ids } = await okJson<Generated>('run', at('out'), '--prompt', 'the cat', '-n', '6');
+    assert.equal(await ok('run', at('out'), '--ids', '2,31,7,29,5,3,22', '-n', '6'), `${ids.join(',')}\n`);
+    assert.equal(await ok('run', at('out-ids'), '--ids', '2, 31', '-n', '3').then((line) => line.split(',').length), 3);
+  });
+
+  it('tells machines ids, text, depth and path', async () => {
+    const { ids, text, depth, path } = await okJson<Generated>('run', at('out'), '--prompt', 'a', '-n', '5');
+    assert.equal(ids.length, 5);
+    assert.equal(`a${text}\n`, await ok('run', at('out'), '--prompt', 'a', '-n', '5'));
+    assert.deepEqual(depth, [4, 4, 4, 4, 4]);
+    assert.deepEqual(path[0], [0, 1, 2, 3]);
+  });
+
+  it('shows the depth of each token', async () => {
+    const text = await ok('run', at('out'), '--prompt', 'a', '-n', '5', '--show-depth');
+    assert.equal(text.match(/⟨4⟩/g)?.length, 5);
+    assert.equal(text.replaceAll('⟨4⟩', ''), await ok('run', at('out'), '--prompt', 'a', '-n', '5'));
+  });
+
+  it('samples the same with the same seed, and otherwise with another', async () => {
+    const run = (seed: string): Promise<Generated> =>
+      okJson('run', at('out'), '--prompt', 'a', '-n', '20', ...sampled, '--seed', seed);
+    const first = await run('7');
+    assert.deepEqual(await run('7'), first);
+    assert.notDeepEqual((await run('8')).ids, first.ids);
+  });
+
+  it('ends where a stop string appears', async () => {
+    const whole = (await okJson<Generated>('run', at('out'), '--prompt', 'the cat', '-n', '30', ...sampled)).text;
+    assert.ok(whole.length > 6, whole);
+    const stop = whole.slice(4, 6);
+    const { text } = await okJson<Generated>(
+      'run',
+      at('out'),
+      '--prompt',
+      'the cat',
+      '-n',
+      '30',
+      ...sampled,
+      '--stop',
+      'zzzzz',
+      stop,
+    );
+    assert.equal(text, whole.slice(0, whole.indexOf(stop)));
+  });
+
+  it('needs one prompt, of the kind that the model takes', async () => {
+    await fails('RC1010', 'run', at('out'));
+    await fails('RC1010', 'run', at('out'), '--prompt', 'a', '--ids', '1');
+    await fails('RC0910', 'run', at('out-ids'), '--prompt', 'a');
+    await fails('RC0910', 'run', at('out-ids'), '--ids', '1', '--stop', 'a');
+    await fails('RC0907', 'run', at('vit'), '--ids', '1');
+  });
+
+  it('writes as much as the context has room for, 64 tokens at most', async () => {
+    const { ids } = await okJson<Generated>('run', at('out'), '--ids', '1,2,3');
+    assert.equal(ids.length, 45);
+    const full = Array.from({ length: 48 }, () => 3).join(',');
+    await fails('RC0905', 'run', at('out'), '--ids', full);
+    await fails('RC0905', 'run', at('out'), '--ids', '1,2,3', '-n', '46');
+  });
+
+  it('refuses options of compilation for a program', async () => {
+    assert.match(
+      await fails('RC1011', 'run', at('out'), '--prompt', 'a', '--kv', 'latest'),
+      /compile the checkpoint again/,
+    );
+    assert.match(await fails('RC1011', 'run', at('out'), '--prompt', 'a', '-O0'), /compile the checkpoint again/);
+  });
+
+  it('says what it looked for where there is neither a program nor a checkpoint', async () => {
+    await fails('RC0140', 'run', at('nowhere'), '--prompt', 'a');
+    await fails('RC0201', 'run', at(), '--prompt', 'a');
+  });
+});

@@ -1,0 +1,158 @@
+/** @file What every command has in common: help, exit codes, suggestions, colours, interruption; and the real command. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createIo } from '../../../compiler/cli/io.ts';
+import { packageVersion } from '../../../compiler/package-info.ts';
+import { checkpoint, ok, optConfig, radialc, scratch, writeJson } from './support.ts';
+import type { Ran } from './support.ts';
+
+const commands = ['compile', 'run', 'forward', 'verify', 'inspect', 'bench', 'opt', 'init', 'targets', 'explain'];
+const main = fileURLToPath(new URL('../../../dist/compiler/cli/main.js', import.meta.url));
+
+describe('radialc', () => {
+  it('tells its version', async () => {
+    assert.equal(await ok('--version'), `${packageVersion()}\n`);
+  });
+
+  it('has help with examples, for itself and for every command', async () => {
+    const overview = await ok('--help');
+    for (const name of commands) {
+      assert.match(overview, new RegExp(`^ {2}${name}\\b`, 'm'));
+      const help = await ok(name, '--help');
+      assert.match(help, new RegExp(`^Examples?:\\n {2}\\$ radialc ${name}|\\$ echo .* radialc ${name}`, 'm'), name);
+      assert.equal(await ok('help', name), help);
+    }
+    assert.deepEqual(overview.match(/^ {2}[a-z|]+ (?=\[options\])/gm)?.length, commands.length);
+  });
+
+  it('ends with 2 for wrong usage, and suggests what was meant', async () => {
+    const cases: readonly (readonly [readonly string[], RegExp])[] = [
+      [[], /Usage: radialc/],
+      [['compil'], /unknown command 'compil'\n\(Did you mean compile\?\)/],
+      [['compile', 'x', '--ouput', 'y', '-o', 'z'], /unknown option '--ouput'\n\(Did you mean --output\?\)/],
+      [['compile', 'x'], /required option '-o, --output <dir>' not specified/],
+      [['compile'], /required/],
+      [['compile', 'x', 'y', '-o', 'z'], /too many arguments/],
+      [['compile', 'x', '-o', 'z', '--kv', 'never'], /Allowed choices are absent, project, latest/],
+      [['compile', 'x', '-o', 'z', '-O3'], /Levels are O0, O1 and O2/],
+      [['compile', 'x', '-o', 'z', '--max-hops', '0'], /at least 1/],
+      [['run', 'x', '--ids', '1', '--temperature', 'NaN'], /at least 0/],
+      [['run', 'x', '--ids', '1', '--top-p', '1.5'], /at most 1/],
+      [['run', 'x', '--ids', '1', '-n', '1e3'], /whole number/],
+      [['forward', 'x', '--input', 'y', '--mode', 'both'], /Allowed choices are prefill, decode/],
+      [['inspect', 'x', '--ir', 'wat'], /Allowed choices are network, kernels/],
+      [['init', '--config', 'x', '-o', 'y', '--dtype', 'F8'], /Allowed choices are F32, F16, BF16/],
+      [['targets', '--format=xml'], /Allowed choices are text, json/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stdout, stderr } = await radialc(args);
+      assert.equal(code, 2, args.join(' '));
+      assert.match(stderr, message);
+      assert.equal(stdout, '');
+    }
+  });
+
+  it('colours terminals only, and none that says NO_COLOR', () => {
+    const colored = (env: Readonly<Record<string, string>>): boolean => {
+      const before = { ...process.env };
+      try {
+        delete process.env['NO_COLOR'];
+        delete process.env['FORCE_COLOR'];
+        Object.assign(process.env, env);
+        const { out, err } = createIo(new AbortController().signal).colors;
+        assert.equal(out.isColorSupported, err.isColorSupported);
+        return err.isColorSupported && err.red('x') !== 'x';
+      } finally {
+        process.env = before;
+      }
+    };
+    assert.equal(colored({ FORCE_COLOR: '1' }), true);
+    assert.equal(colored({ FORCE_COLOR: '1', NO_COLOR: '1' }), false);
+    assert.equal(colored({ FORCE_COLOR: '1', NO_COLOR: '' }), true);
+  });
+
+  describe('interrupted', () => {
+    const at = scratch();
+    before(async () => {
+      await checkpoint(at('model'));
+      await ok('compile', at('model'), '-o', at('out'));
+      writeJson(at('input.json'), { input_ids: [[1, 2]] });
+    });
+
+    it('ends with 130, whatever it was doing', async () => {
+      const lines: readonly (readonly string[])[] = [
+        ['run', at('out'), '--ids', '1'],
+        ['run', at('model'), '--ids', '1'],
+        ['forward', at('out'), '--input', at('input.json')],
+        ['forward', at('model'), '--input', at('input.json')],
+        ['verify', at('out'), at('model')],
+        ['bench', at('out')],
+        ['inspect', at('out')],
+        ['inspect', at('model')],
+      ];
+      for (const args of lines) {
+        const { code, stderr } = await radialc(args, { signal: AbortSignal.abort() });
+        assert.equal(code, 130, args.join(' '));
+        assert.match(stderr, /^interrupted/);
+      }
+    });
+
+    it('stops between the tokens of a text', async () => {
+      const controller = new AbortController();
+      setTimeout(() => {
+        controller.abort();
+      }, 0);
+      const { code } = await radialc(['run', at('out'), '--ids', '1', '-n', '47'], { signal: controller.signal });
+      assert.equal(code, 130);
+    });
+  });
+});
+
+describe('the radialc command (skipped before `npm run build`)', () => {
+  const at = scratch();
+  before(async function () {
+    if (!existsSync(main)) this.skip();
+    // Enough weights that a signal finds it at work.
+    const large = { ...optConfig, hidden_size: 512, word_embed_proj_dim: 512, ffn_dim: 2048, vocab_size: 20_000 };
+    await checkpoint(at('large'), { config: large, tokenizer: null });
+  });
+
+  const start = (args: readonly string[], input?: string): Ran => {
+    const env = { ...process.env, NO_COLOR: '1' };
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input, env });
+    return { code: status ?? -1, stdout, stderr };
+  };
+
+  it('runs', () => {
+    assert.deepEqual(start(['--version']), { code: 0, stdout: `${packageVersion()}\n`, stderr: '' });
+    const { code, stdout, stderr } = start(['forward', at('nowhere'), '--input', '-'], '{"input_ids": [[1]]}');
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^error\[RC0140\]: .*\n {2}--> .*\n {2}help: .*\n$/);
+  });
+
+  it('ends with 130 after Ctrl-C, and leaves nothing', async function () {
+    if (process.platform === 'win32') return this.skip();
+    const names = readdirSync(at());
+    const child = spawn(process.execPath, [main, 'compile', at('large'), '-o', at('out')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const ended = new Promise<number | null>((resolve) => {
+      child.on('close', resolve);
+    });
+    const isWriting = (): boolean => readdirSync(at()).some((name) => name.endsWith('.tmp'));
+    while (!isWriting() && child.exitCode === null) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 2);
+      });
+    }
+    child.kill('SIGINT');
+    assert.deepEqual([await ended, stderr], [130, 'interrupted; nothing was left half-written\n']);
+    assert.deepEqual(readdirSync(at()), names);
+  });
+});
