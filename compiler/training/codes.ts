@@ -1,0 +1,39 @@
+/** @file The diagnostics of training: RC11xx. */
+import type { CodeInfo, DiagnosticCode } from '../../ir/diagnostics/diagnostic.ts';
+
+export const trainingCodes = {
+  RC1101: {
+    title: 'the text is too short to train on',
+    explanation:
+      'Training cuts the text into windows of the length of one sequence and needs at least two batches of them. ' +
+      'Give more text, or use fewer sequences per batch or shorter ones.',
+  },
+  RC1102: {
+    title: 'the interrupted run has other settings',
+    explanation:
+      'A run is continued with the settings that it began with (model, data, seed, steps, learning rate), so that the ' +
+      'result is the same as without the interruption. Repeat the first command with --resume added, or train into ' +
+      'another folder.',
+  },
+  RC1103: {
+    title: 'training diverged',
+    explanation:
+      'The loss or its gradient is no longer a finite number. The state before that step is saved. Train again with a ' +
+      'lower learning rate or a longer warm-up.',
+  },
+  RC1104: {
+    title: 'the folder already holds a run',
+    explanation:
+      'A new run would overwrite the state of an earlier one. Add --resume to continue it, or choose another folder.',
+  },
+  RC1105: {
+    title: 'there is no run to resume',
+    explanation: 'The folder has no state.safetensors. Start the run without --resume.',
+  },
+  RC1106: {
+    title: 'the checkpoint has another architecture',
+    explanation:
+      'Evaluation and sampling use the forward pass of training, which knows one form of OPT: the norm before each ' +
+      'block, biases everywhere, embeddings as wide as the model, a tied head. `radialc run` takes the others.',
+  },
+} satisfies Record<DiagnosticCode, CodeInfo>;

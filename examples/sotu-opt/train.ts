@@ -1,0 +1,190 @@
+/**
+ * @file Trains the bundled model from scratch: tokenizer, then an OPT of 12 layers, on the State of the Union addresses.
+ *
+ *     npm run example -- examples/sotu-opt/train.ts --out .cache/training/sotu-opt
+ *
+ * OUT/model is a Hugging Face checkpoint, written at every checkpoint; OUT/state.safetensors is what --resume continues
+ * from; OUT/log.jsonl has a line for each step. Ctrl-C saves and stops.
+ */
+import { createHash } from 'node:crypto';
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import {
+  evaluate,
+  initialState,
+  joinTexts,
+  loadState,
+  loadTrainedModel,
+  openTokenizer,
+  parameterCount,
+  parameterSpecs,
+  requireNoState,
+  saveState,
+  startBackend,
+  tokenizerFiles,
+  train,
+  trainBpe,
+  writeCheckpoint,
+} from '../../compiler/training/index.ts';
+import type { RunState, StepReport, TrainSettings } from '../../compiler/training/index.ts';
+import { RadialError, formatDiagnostic } from '../../ir/index.ts';
+import { isHeldOut, readAddresses } from './corpus.ts';
+
+interface Options {
+  readonly out: string;
+  readonly resume: boolean;
+  readonly from?: string;
+  readonly steps: number;
+  readonly seed: number;
+  readonly batch: number;
+  readonly tokens: number;
+  readonly lr: number;
+  readonly warmup: number;
+  readonly weightDecay: number;
+  readonly layerDrop: number;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly vocab: number;
+  readonly context: number;
+  readonly checkpointEvery: number;
+}
+
+const CLIP = 1;
+/** Held-out windows that are measured at each checkpoint. */
+const GLANCE_WINDOWS = 48;
+
+const options = new Command('train')
+  .description('Trains a small OPT on the State of the Union addresses.')
+  .option('--out <dir>', 'folder of the run', '.cache/training/sotu-opt')
+  .option('--resume', 'continue the run in that folder', false)
+  .option('--from <dir>', 'begin with the weights of this checkpoint, not with random ones')
+  .option('--steps <n>', 'steps in all', Number, 3500)
+  .option('--seed <n>', 'of the first weights and of the order of the text', Number, 1)
+  .option('--batch <n>', 'sequences per step', Number, 4)
+  .option('--tokens <n>', 'tokens per sequence', Number, 256)
+  .option('--lr <x>', 'highest learning rate', Number, 0.003)
+  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 150)
+  .option('--weight-decay <x>', 'of the matrices', Number, 0.05)
+  .option('--layer-drop <x>', 'chance that the last block is left out of a step; earlier ones in proportion', Number, 0)
+  .option('--layers <n>', 'layers', Number, 12)
+  .option('--hidden <n>', 'width; the MLP is four times as wide', Number, 96)
+  .option('--heads <n>', 'attention heads', Number, 4)
+  .option('--vocab <n>', 'tokens of the vocabulary', Number, 1024)
+  .option('--context <n>', 'the most tokens that the model takes', Number, 256)
+  .option('--checkpoint-every <n>', 'steps between two checkpoints', Number, 300)
+  .parse()
+  .opts<Options>();
+
+async function main(): Promise<void> {
+  await startBackend();
+  const statePath = join(options.out, 'state.safetensors');
+  if (!options.resume) requireNoState(statePath);
+  mkdirSync(options.out, { recursive: true });
+
+  const addresses = readAddresses();
+  const training = addresses.filter((address) => !isHeldOut(address)).map(({ text }) => text);
+  const held = addresses.filter(isHeldOut).map(({ text }) => text);
+  const tokenizer = tokenizerFiles(trainBpe(training, options.vocab), options.context);
+  const codec = openTokenizer(tokenizer);
+  const trainText = joinTexts(training.map((text) => codec.encode(text)));
+  const heldText = joinTexts(held.map((text) => codec.encode(text)));
+
+  const settings = settingsOf(options);
+  const { shape } = settings;
+  const identity = `${JSON.stringify(settings)} text ${createHash('sha256').update(trainText).digest('hex').slice(0, 16)}`;
+  const start = options.resume ? loadState(statePath, identity) : begin(settings);
+  print(
+    `${parameterCount(parameterSpecs(shape))} parameters; ${trainText.length} tokens to train on, ` +
+      `${heldText.length} held out; from step ${start.step} to ${options.steps}`,
+  );
+
+  const interrupt = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interrupt.abort();
+    });
+  }
+  const report = createReporter(settings);
+  const onCheckpoint = (state: RunState): void => {
+    saveState(statePath, state, identity);
+    writeCheckpoint(join(options.out, 'model'), shape, state.parameters, tokenizer);
+    const { loss } = evaluate(shape, state.parameters, heldText, {
+      tokens: options.tokens,
+      batch: 4,
+      maxWindows: GLANCE_WINDOWS,
+    });
+    log({ step: state.step, heldOutLoss: loss, time: new Date().toISOString() });
+    print(`step ${state.step}: saved; held out ${loss.toFixed(4)} nats per token (${GLANCE_WINDOWS} windows)`);
+  };
+  const end = await train(trainText, settings, start, {
+    onStep: report,
+    onCheckpoint,
+    checkpointEvery: options.checkpointEvery,
+    signal: interrupt.signal,
+  });
+  print(end.step < options.steps ? 'interrupted; continue with --resume' : `done: ${join(options.out, 'model')}`);
+}
+
+/** Random weights, or those of a checkpoint. */
+function begin(settings: TrainSettings): RunState {
+  const state = initialState(settings);
+  if (options.from === undefined) return state;
+  return { ...state, parameters: loadTrainedModel(options.from, settings.shape).parameters };
+}
+
+function settingsOf(given: Options): TrainSettings {
+  const { layers, hidden, heads, vocab, context, batch, tokens, seed, steps, warmup, lr, weightDecay, layerDrop } =
+    given;
+  return {
+    shape: { layers, hidden, heads, ffn: 4 * hidden, vocab, context },
+    batch,
+    tokens,
+    seed,
+    optimizer: { learningRate: lr, warmup, steps, weightDecay, clip: CLIP },
+    layerDrop,
+  };
+}
+
+/** Logs every step and prints every 20th: mean loss, tokens per second, time left. */
+function createReporter({ batch, tokens, optimizer }: TrainSettings): (report: StepReport) => void {
+  const every = 20;
+  let since = performance.now();
+  let losses: number[] = [];
+  return (report) => {
+    log({ ...report, loss: round(report.loss), gradientNorm: round(report.gradientNorm) });
+    losses.push(report.loss);
+    if (report.step % every !== 0) return;
+    const seconds = (performance.now() - since) / 1000;
+    const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    const perSecond = (losses.length * batch * tokens) / seconds;
+    const left = ((optimizer.steps - report.step) * seconds) / losses.length / 60;
+    print(
+      `step ${report.step}/${optimizer.steps}  loss ${mean.toFixed(4)}  |g| ${report.gradientNorm.toFixed(2)}  ` +
+        `lr ${report.learningRate.toExponential(2)}  ${perSecond.toFixed(0)} tokens/s  ${left.toFixed(1)} min left`,
+    );
+    since = performance.now();
+    losses = [];
+  };
+}
+
+function log(entry: object): void {
+  appendFileSync(join(options.out, 'log.jsonl'), `${JSON.stringify(entry)}\n`);
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof RadialError)) throw error;
+  process.stderr.write(`${error.diagnostics.map(formatDiagnostic).join('\n')}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,140 @@
+/** @file Tiny training runs: they learn, they repeat, and an interrupted one ends like one that was not. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startBackend } from '../../../compiler/training/index.ts';
+import { initialState, loadState, requireNoState, saveState, train, trainingCodes } from '../../../compiler/training/index.ts';
+import type { RunState, TrainSettings } from '../../../compiler/training/index.ts';
+import { learningRateAt } from '../../../compiler/training/optimizer.ts';
+import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
+import { tinySettings, tinyText, withEmptyFolder } from './support.ts';
+
+/** The losses of the steps and the state at the end. */
+async function run(
+  settings: TrainSettings,
+  start = initialState(settings),
+  stopAfter = Infinity,
+): Promise<[number[], RunState]> {
+  const losses: number[] = [];
+  const stop = new AbortController();
+  const end = await train(tinyText(), settings, start, {
+    onStep: ({ step, loss }) => {
+      losses.push(loss);
+      if (step === stopAfter) stop.abort();
+    },
+    signal: stop.signal,
+  });
+  return [losses, end];
+}
+
+async function failsWith(code: keyof typeof trainingCodes, action: () => unknown): Promise<void> {
+  await assert.rejects(
+    async () => action(),
+    (error) => {
+      assert.ok(error instanceof RadialError, String(error));
+      assert.equal(error.diagnostics[0]?.code, code);
+      assert.ok(Object.hasOwn(trainingCodes, code));
+      return true;
+    },
+  );
+}
+
+describe('training', () => {
+  before(startBackend);
+
+  it('lowers the loss', async () => {
+    const [losses] = await run(tinySettings());
+    assert.equal(losses.length, 24);
+    assert.ok((losses.at(-1) ?? 9) < 0.8 * (losses[0] ?? 0), losses.join(' '));
+  });
+
+  it('repeats exactly, and depends on the seed', async () => {
+    const short = { ...tinySettings().optimizer, steps: 4 };
+    const [first] = await run(tinySettings({ optimizer: short }));
+    assert.deepEqual((await run(tinySettings({ optimizer: short })))[0], first);
+    assert.notDeepEqual((await run(tinySettings({ optimizer: short, seed: 8 })))[0], first);
+  });
+
+  for (const layerDrop of [0, 0.5]) {
+    it(`continues exactly where it was interrupted, with a layer drop of ${layerDrop}`, () =>
+      withEmptyFolder(async (folder) => {
+        const settings = tinySettings({ layerDrop });
+        const [losses, whole] = await run(settings);
+        const [before, half] = await run(settings, undefined, 11);
+        const path = join(folder, 'state.safetensors');
+        saveState(path, half, 'settings');
+        const [after, end] = await run(settings, loadState(path, 'settings'));
+        assert.equal(half.step, 11);
+        assert.deepEqual([...before, ...after], losses);
+        assert.deepEqual(end, whole);
+      }));
+  }
+
+  it('calls for checkpoints at their steps and at the end', async () => {
+    const settings = tinySettings({ optimizer: { ...tinySettings().optimizer, steps: 5 } });
+    const steps: number[] = [];
+    const onCheckpoint = ({ step }: RunState): void => {
+      steps.push(step);
+    };
+    await train(tinyText(), settings, initialState(settings), { onCheckpoint, checkpointEvery: 2 });
+    assert.deepEqual(steps, [2, 4, 5]);
+  });
+
+  it('RC1103: saves the last good state when it diverges', async () => {
+    const settings = tinySettings();
+    const start = initialState(settings);
+    start.parameters[0] = NaN;
+    const steps: number[] = [];
+    const onCheckpoint = ({ step }: RunState): void => {
+      steps.push(step);
+    };
+    await failsWith('RC1103', () => train(tinyText(), settings, start, { onCheckpoint }));
+    assert.deepEqual(steps, [0]);
+  });
+
+  it('RC1101: too little text', async () => {
+    await failsWith('RC1101', () => train(new Uint16Array(50), tinySettings(), initialState(tinySettings())));
+  });
+});
+
+describe('the state of a run', () => {
+  it('RC1102: belongs to its settings', () =>
+    withEmptyFolder(async (folder) => {
+      const path = join(folder, 'state.safetensors');
+      saveState(path, initialState(tinySettings()), 'a');
+      await failsWith('RC1102', () => loadState(path, 'b'));
+    }));
+
+  it('RC1105: must be there', () =>
+    withEmptyFolder((folder) => failsWith('RC1105', () => loadState(join(folder, 'none'), 'a'))));
+
+  it('RC1104: is not overwritten by a new run', () =>
+    withEmptyFolder(async (folder) => {
+      const path = join(folder, 'state.safetensors');
+      requireNoState(path);
+      saveState(path, initialState(tinySettings()), 'a');
+      await failsWith('RC1104', () => {
+        requireNoState(path);
+      });
+    }));
+
+  it('is refused when it is damaged', () =>
+    withEmptyFolder(async (folder) => {
+      const path = join(folder, 'state.safetensors');
+      writeFileSync(path, 'short');
+      await assert.rejects(async () => loadState(path, 'a'), /RC0101/);
+    }));
+});
+
+describe('the learning rate', () => {
+  const options = { learningRate: 1, warmup: 10, steps: 110, weightDecay: 0, clip: 1 };
+
+  it('rises linearly, then falls as a cosine to a tenth', () => {
+    assert.equal(learningRateAt(0, options), 0.1);
+    assert.equal(learningRateAt(9, options), 1);
+    assert.equal(learningRateAt(10, options), 1);
+    assert.ok(Math.abs(learningRateAt(60, options) - 0.55) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(110, options) - 0.1) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(999, options) - 0.1) < 1e-12);
+  });
+});
