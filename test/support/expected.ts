@@ -1,0 +1,60 @@
+/** @file Reads the reference outputs beside the project; their format is in the data's own README. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+const rows = z.array(z.array(z.number()));
+
+const sequence = z.object({
+  input_ids: z.array(z.number()),
+  // Selected positions with the full vocabulary, or all positions.
+  logits: z.union([rows, z.object({ positions: z.array(z.number()), values: rows })]),
+});
+const image = z.object({ pixel_values: z.array(rows), logits: z.array(z.number()) });
+const run = z.object({
+  prompt_ids: z.array(z.number()),
+  greedy_ids: z.array(z.number()),
+  text: z.string(),
+  prompt: z.string(),
+});
+const expectedSchema = z.object({
+  sequences: z.array(sequence).optional(),
+  images: z.array(image).optional(),
+  runs: z.array(run).optional(),
+});
+
+export interface ExpectedSequence {
+  readonly ids: readonly number[];
+  readonly positions: readonly number[];
+  readonly logits: readonly (readonly number[])[];
+}
+
+export type Expected = z.infer<typeof expectedSchema>;
+
+export function readExpected(folder: string): Expected {
+  return expectedSchema.parse(JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')));
+}
+
+export function expectedSequences({ sequences = [] }: Expected): readonly ExpectedSequence[] {
+  return sequences.map(({ input_ids: ids, logits }) => ({
+    ids,
+    positions: Array.isArray(logits) ? ids.map((_, position) => position) : logits.positions,
+    logits: Array.isArray(logits) ? logits : logits.values,
+  }));
+}
+
+const maskedSchema = z.object({
+  input_ids: z.array(z.number()),
+  cases: z.array(
+    z.object({
+      mask_seed: z.number(),
+      mask: rows,
+      logits: z.record(z.enum(['absent', 'project', 'latest']), rows),
+    }),
+  ),
+});
+
+export type Masked = z.infer<typeof maskedSchema>;
+
+export function readMasked(file: string): Masked {
+  return maskedSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+}
