@@ -36,4 +36,10 @@ export const trainingCodes = {
       'Evaluation and sampling use the forward pass of training, which knows one form of OPT: the norm before each ' +
       'block, biases everywhere, embeddings as wide as the model, a tied head. `radialc run` takes the others.',
   },
+  RC1107: {
+    title: 'the batch has no equal shares',
+    explanation:
+      'Each worker computes the gradient of as many sequences as the others, so that their mean is the gradient of the ' +
+      'batch. Give a batch that is a multiple of the number of workers.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

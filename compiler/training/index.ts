@@ -13,6 +13,7 @@ export { loadState, requireNoState, saveState } from './state.ts';
 export type { RunState } from './state.ts';
 export { openTokenizer, tokenizerFiles } from './tokenizer-files.ts';
 export type { TextCodec } from './tokenizer-files.ts';
+export type { TrainSettings } from './settings.ts';
 export { initialState, train } from './trainer.ts';
-export type { StepReport, TrainSettings } from './trainer.ts';
+export type { StepReport } from './trainer.ts';
 export { trainTrigram, trigramLoss } from './trigram.ts';

@@ -1,4 +1,4 @@
-/** @file One training step: loss and gradient by tfjs' automatic differentiation, then AdamW. */
+/** @file Loss and gradient of one training step, by tfjs' automatic differentiation. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from './batches.ts';
 import { forward, parameterTensors } from './model.ts';

@@ -49,6 +49,7 @@ interface Options {
   readonly vocab: number;
   readonly context: number;
   readonly checkpointEvery: number;
+  readonly workers: number;
 }
 
 const CLIP = 1;
@@ -60,12 +61,12 @@ const options = new Command('train')
   .option('--out <dir>', 'folder of the run', '.cache/training/sotu-opt')
   .option('--resume', 'continue the run in that folder', false)
   .option('--from <dir>', 'begin with the weights of this checkpoint, not with random ones')
-  .option('--steps <n>', 'steps in all', Number, 3500)
+  .option('--steps <n>', 'steps in all; may be changed with --resume before the learning rate falls', Number, 3000)
   .option('--seed <n>', 'of the first weights and of the order of the text', Number, 1)
-  .option('--batch <n>', 'sequences per step', Number, 4)
+  .option('--batch <n>', 'sequences per step', Number, 8)
   .option('--tokens <n>', 'tokens per sequence', Number, 256)
-  .option('--lr <x>', 'highest learning rate', Number, 0.003)
-  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 150)
+  .option('--lr <x>', 'highest learning rate', Number, 0.004)
+  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 100)
   .option('--weight-decay <x>', 'of the matrices', Number, 0.05)
   .option('--layer-drop <x>', 'chance that the last block is left out of a step; earlier ones in proportion', Number, 0)
   .option('--layers <n>', 'layers', Number, 12)
@@ -73,6 +74,7 @@ const options = new Command('train')
   .option('--heads <n>', 'attention heads', Number, 4)
   .option('--vocab <n>', 'tokens of the vocabulary', Number, 1024)
   .option('--context <n>', 'the most tokens that the model takes', Number, 256)
+  .option('--workers <n>', 'threads that share each batch', Number, 2)
   .option('--checkpoint-every <n>', 'steps between two checkpoints', Number, 300)
   .parse()
   .opts<Options>();
@@ -93,7 +95,8 @@ async function main(): Promise<void> {
 
   const settings = settingsOf(options);
   const { shape } = settings;
-  const identity = `${JSON.stringify(settings)} text ${createHash('sha256').update(trainText).digest('hex').slice(0, 16)}`;
+  const fixed = { ...settings, optimizer: { ...settings.optimizer, steps: undefined } };
+  const identity = `${JSON.stringify(fixed)} text ${createHash('sha256').update(trainText).digest('hex').slice(0, 16)}`;
   const start = options.resume ? loadState(statePath, identity) : begin(settings);
   print(
     `${parameterCount(parameterSpecs(shape))} parameters; ${trainText.length} tokens to train on, ` +
@@ -135,8 +138,8 @@ function begin(settings: TrainSettings): RunState {
 }
 
 function settingsOf(given: Options): TrainSettings {
-  const { layers, hidden, heads, vocab, context, batch, tokens, seed, steps, warmup, lr, weightDecay, layerDrop } =
-    given;
+  const { layers, hidden, heads, vocab, context } = given;
+  const { batch, tokens, seed, steps, warmup, lr, weightDecay, layerDrop, workers } = given;
   return {
     shape: { layers, hidden, heads, ffn: 4 * hidden, vocab, context },
     batch,
@@ -144,6 +147,7 @@ function settingsOf(given: Options): TrainSettings {
     seed,
     optimizer: { learningRate: lr, warmup, steps, weightDecay, clip: CLIP },
     layerDrop,
+    workers,
   };
 }
 

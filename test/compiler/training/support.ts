@@ -13,6 +13,7 @@ export function tinySettings(change: Partial<TrainSettings> = {}): TrainSettings
     seed: 7,
     optimizer: { learningRate: 0.01, warmup: 4, steps: 24, weightDecay: 0.05, clip: 1 },
     layerDrop: 0,
+    workers: 1,
     ...change,
   };
 }

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startBackend } from '../../../compiler/training/index.ts';
-import { initialState, loadState, requireNoState, saveState, train, trainingCodes } from '../../../compiler/training/index.ts';
+import {
+  initialState,
+  loadState,
+  requireNoState,
+  saveState,
+  train,
+  trainingCodes,
+} from '../../../compiler/training/index.ts';
 import type { RunState, TrainSettings } from '../../../compiler/training/index.ts';
 import { learningRateAt } from '../../../compiler/training/optimizer.ts';
 import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
@@ -70,6 +77,23 @@ describe('training', () => {
       }));
   }
 
+  it('shares a batch among workers: the same numbers, up to the order of sums, and the same in every run', async () => {
+    const short = { ...tinySettings().optimizer, steps: 6 };
+    const settings = tinySettings({ batch: 4, layerDrop: 0.3, optimizer: short });
+    const [alone] = await run(settings);
+    const [shared, end] = await run({ ...settings, workers: 2 });
+    assert.equal(shared.length, 6);
+    for (const [i, loss] of alone.entries()) {
+      assert.ok(Math.abs(loss - (shared[i] ?? NaN)) < 1e-4, `${i}: ${loss}, ${shared[i] ?? 'none'}`);
+    }
+    assert.deepEqual((await run({ ...settings, workers: 2 }))[1], end);
+  });
+
+  it('RC1107: a batch without equal shares', async () => {
+    const settings = tinySettings({ batch: 3, workers: 2 });
+    await failsWith('RC1107', () => train(tinyText(), settings, initialState(settings)));
+  });
+
   it('calls for checkpoints at their steps and at the end', async () => {
     const settings = tinySettings({ optimizer: { ...tinySettings().optimizer, steps: 5 } });
     const steps: number[] = [];
@@ -129,12 +153,18 @@ describe('the state of a run', () => {
 describe('the learning rate', () => {
   const options = { learningRate: 1, warmup: 10, steps: 110, weightDecay: 0, clip: 1 };
 
-  it('rises linearly, then falls as a cosine to a tenth', () => {
+  it('rises linearly, stays, and falls linearly to 0', () => {
     assert.equal(learningRateAt(0, options), 0.1);
     assert.equal(learningRateAt(9, options), 1);
-    assert.equal(learningRateAt(10, options), 1);
-    assert.ok(Math.abs(learningRateAt(60, options) - 0.55) < 1e-12);
-    assert.ok(Math.abs(learningRateAt(110, options) - 0.1) < 1e-12);
-    assert.ok(Math.abs(learningRateAt(999, options) - 0.1) < 1e-12);
+    assert.equal(learningRateAt(76, options), 1);
+    assert.ok(Math.abs(learningRateAt(93, options) - 17 / 33) < 1e-12);
+    assert.equal(learningRateAt(110, options), 0);
+    assert.equal(learningRateAt(999, options), 0);
+  });
+
+  it('does not depend on the length of the run before it falls', () => {
+    for (const step of [0, 5, 40, 76]) {
+      assert.equal(learningRateAt(step, options), learningRateAt(step, { ...options, steps: 300 }));
+    }
   });
 });
