@@ -41,6 +41,8 @@ export interface BuildRequest {
   readonly context?: number | undefined;
   /** Tokens that prefill takes at a time. */
   readonly chunk?: number | undefined;
+  /** Lets each block report what it does to the hidden state. */
+  readonly probes?: boolean | undefined;
   /** Counts kernel calls in the program, for tests. */
   readonly counters?: boolean | undefined;
   /** Looks into the pipeline, stops or resumes it. */
@@ -197,6 +199,7 @@ function runPipeline({ module }: Input, request: BuildRequest): Lowered {
     revisit: request.revisit,
     maxHops: request.maxHops,
     chunk: request.chunk,
+    probes: request.probes,
     extraBuffers: targetBuffers,
   };
   const isLowered = module.stage === 'kernel';

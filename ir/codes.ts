@@ -129,6 +129,10 @@ export const verifyCodes = {
       'In a network for images all tokens go through a block together, so a block’s successors must come after it.',
   },
   RC0518: { title: 'Exit cannot be reached', explanation: 'No way along the successors leads from entry to exit.' },
+  RC0519: {
+    title: 'A probe outside its block',
+    explanation: 'A probe reports on the block whose number it names, so it stands in that block, once.',
+  },
   RC0520: {
     title: 'Wrong weight',
     explanation: 'A weight of a program is one of its constants, with the same shape; a weight in panels is a matrix.',

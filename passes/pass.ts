@@ -18,6 +18,8 @@ export interface PassOptions {
   readonly maxHops?: number | undefined;
   /** Tokens that prefill takes at a time; default 128. */
   readonly chunk?: number | undefined;
+  /** Each block reports what it does to the hidden state. */
+  readonly probes?: boolean | undefined;
   /** Buffers that the target needs besides those of the program; plan-memory places them. */
   readonly extraBuffers?: ((program: KernelProgram) => readonly Buffer[]) | undefined;
 }

@@ -15,7 +15,7 @@ export interface Pipeline {
 export const pipelines = {
   O0: {
     summary: 'What has to be: edges as asked for, kernels, memory.',
-    network: ['radialize', 'fold-constants'],
+    network: ['radialize', 'fold-constants', 'insert-probes'],
     kernel: ['plan-kv-cache', 'plan-memory'],
   },
   O1: {
@@ -28,6 +28,7 @@ export const pipelines = {
       'radialize',
       'prune-unreachable',
       'fold-single-successor',
+      'insert-probes',
       'dce',
     ],
     kernel: ['plan-kv-cache', 'plan-memory'],
@@ -42,6 +43,7 @@ export const pipelines = {
       'radialize',
       'prune-unreachable',
       'fold-single-successor',
+      'insert-probes',
       'fuse-qkv',
       'canonicalise',
       'fuse-norm',

@@ -11,6 +11,7 @@ import { foldSingleSuccessor } from './network/fold-single-successor.ts';
 import { fuseEpilogue } from './network/fuse-epilogue.ts';
 import { fuseNorm } from './network/fuse-norm.ts';
 import { fuseQkv } from './network/fuse-qkv.ts';
+import { insertProbes } from './network/insert-probes.ts';
 import { pruneUnreachable } from './network/prune-unreachable.ts';
 import { radialize } from './network/radialize.ts';
 import type { KernelPass, NetworkPass, Pass } from './pass.ts';
@@ -23,6 +24,7 @@ export const networkPasses = {
   radialize,
   'prune-unreachable': pruneUnreachable,
   'fold-single-successor': foldSingleSuccessor,
+  'insert-probes': insertProbes,
   'fuse-qkv': fuseQkv,
   'fuse-norm': fuseNorm,
   'fuse-epilogue': fuseEpilogue,

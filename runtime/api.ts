@@ -73,6 +73,11 @@ export interface ForwardResult {
   readonly depth: readonly number[];
   /** Those blocks, in order. */
   readonly path: readonly Walk[];
+  /**
+   * Only of programs that were compiled with probes: [position][3 · block + i], the Euclidean norms of what entered the
+   * block (i = 0), of what its branch added (1) and of their sum (2), in its last visit; NaN for blocks not executed.
+   */
+  readonly probes?: readonly Float32Array[];
 }
 
 export type Ids = readonly number[] | Int32Array | Uint32Array;

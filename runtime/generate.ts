@@ -90,11 +90,9 @@ export async function* generateTokens(
   const filter = createStopFilter(options.stops);
   const eos = new Set(ignoreEos ? [] : program.info.tokens.eos);
   let path = walks.at(-1) ?? [];
-  let [logits] = await runSequence(
-    program,
-    { ids, walks },
-    { mode: 'prefill', positions: [ids.length - 1], check, signal },
-  );
+  let {
+    logits: [logits],
+  } = await runSequence(program, { ids, walks }, { mode: 'prefill', positions: [ids.length - 1], check, signal });
   for (let n = 1; logits !== undefined; n++) {
     const id = sampler(logits);
     const last = n === count || eos.has(id);

@@ -17,7 +17,7 @@ import { instantiate } from './program.ts';
 import type { Program } from './program.ts';
 import { createRoutes } from './routes.ts';
 import type { Router, Routes } from './routes.ts';
-import { runSequence } from './sequence.ts';
+import { readProbes, runSequence } from './sequence.ts';
 import type { Tokenizer } from './text.ts';
 
 /** Contents of tokenizer.json and tokenizer_config.json. */
@@ -140,8 +140,8 @@ async function forward(state: State, routes: Routes, { input, options }: Forward
   const wanted = positionsOption(positions, ids.length);
   const walks = ids.map((id, position) => router(position, id));
   const check = (): void => void alive(state);
-  const logits = await runSequence(program, { ids, walks }, { mode, positions: wanted, check, signal });
-  return { logits, depth: walks.map((walk) => walk.length), path: walks };
+  const run = await runSequence(program, { ids, walks }, { mode, positions: wanted, check, signal });
+  return { ...run, depth: walks.map((walk) => walk.length), path: walks };
 }
 
 interface ImageRun {
@@ -165,7 +165,9 @@ async function forwardImage(program: Program, input: unknown, { router, options 
   program.reset();
   program.image(pixels, walks);
   const rows = wanted.length === 0 ? [] : program.logits(0, 1);
-  return { logits: rows.map((row) => row.slice()), depth: walks.map((walk) => walk.length), path: walks };
+  const logits = rows.map((row) => row.slice());
+  const result = { logits, depth: walks.map((walk) => walk.length), path: walks };
+  return info.abi.probes === null ? result : { ...result, probes: readProbes(program, walks) };
 }
 
 /** The program of a model that is not disposed of. */

@@ -27,6 +27,9 @@ export interface Program {
   image(pixels: Float32Array, walks: readonly Walk[]): void;
   /** Makes at most `headRows` rows of logits, of the tokens at rows `row` and following of the last pass; shared. */
   logits(row: number, count: number): readonly Float32Array[];
+  /** What the probes of the last pass say of a row, shared; undefined where the program has none. Blocks that the row did
+   * not execute hold numbers of earlier passes. */
+  probes(row: number): Float32Array | undefined;
 }
 
 interface Exports {
@@ -70,6 +73,7 @@ function createProgram(info: ProgramInfo, exports: Exports): Program {
   const walk =
     abi.walk === null || !routing.needsWalk ? undefined : { view: integers(abi.walk), stride: abi.walk.stride };
   const pixels = abi.pixels === null ? undefined : floats(abi.pixels);
+  const probes = abi.probes === null ? undefined : { view: floats(abi.probes), stride: abi.probes.stride };
   const logits = floats(abi.logits);
   const rows = Array.from({ length: shapes.headRows }, (_, row) => {
     return logits.subarray(row * abi.logits.stride, row * abi.logits.stride + shapes.outputs);
@@ -108,6 +112,7 @@ function createProgram(info: ProgramInfo, exports: Exports): Program {
       run(() => exports.head(row, count));
       return rows.slice(0, count);
     },
+    probes: (row) => probes?.view.subarray(row * probes.stride, (row + 1) * probes.stride),
   };
 }
 

@@ -1,4 +1,5 @@
 /** @file Runs a sequence of tokens through a program, in chunks where their walks allow it. */
+import { PROBE_COLUMNS } from './artifact/manifest.ts';
 import type { Program } from './program.ts';
 import { isForward } from './routes.ts';
 import type { Walk } from './routes.ts';
@@ -39,16 +40,19 @@ function segments(walks: readonly Walk[], mode: 'prefill' | 'decode', chunk: num
   return result;
 }
 
-/** Runs the sequence from an empty KV cache; gives the wanted rows of logits, copied. */
-export async function runSequence(
-  program: Program,
-  sequence: Sequence,
-  options: RunOptions,
-): Promise<readonly Float32Array[]> {
+/** What a run leaves: the wanted rows of logits, and of each position what the probes say; copies. */
+export interface SequenceResult {
+  readonly logits: readonly Float32Array[];
+  readonly probes?: readonly Float32Array[];
+}
+
+/** Runs the sequence from an empty KV cache. */
+export async function runSequence(program: Program, sequence: Sequence, options: RunOptions): Promise<SequenceResult> {
   const { ids, walks } = sequence;
   const { mode, positions, check, signal } = options;
   const { chunk, headRows } = program.info.shapes;
   const logits: Float32Array[] = [];
+  const probes: Float32Array[] = [];
   let next = 0;
   program.reset();
   for (const segment of segments(walks, mode, chunk)) {
@@ -59,6 +63,7 @@ export async function runSequence(
     if (segment.mode === 'prefill') {
       program.prefill({ first, ids: ids.slice(first, end), walks: walks.slice(first, end) });
     } else program.decode(first, ids[first] ?? 0, walks[first] ?? []);
+    probes.push(...readProbes(program, walks.slice(first, end)));
     while (next < positions.length && (positions[next] ?? end) < end) {
       const run = consecutive(positions, next, Math.min(headRows, end - (positions[next] ?? 0)));
       const rows = program.logits((positions[next] ?? 0) - first, run);
@@ -66,7 +71,22 @@ export async function runSequence(
       next += run;
     }
   }
-  return logits;
+  return program.info.abi.probes === null ? { logits } : { logits, probes };
+}
+
+/** What the probes say of the rows of the last pass, with NaN for blocks that are not in a row's walk. */
+export function readProbes(program: Program, walks: readonly Walk[]): readonly Float32Array[] {
+  return walks.flatMap((walk, row) => {
+    const found = program.probes(row);
+    if (found === undefined) return [];
+    const { blocks } = program.info.routing;
+    const copy = new Float32Array(PROBE_COLUMNS * ((blocks.at(-1)?.id ?? -1) + 1)).fill(NaN);
+    for (const block of walk) {
+      const at = PROBE_COLUMNS * block;
+      copy.set(found.subarray(at, at + PROBE_COLUMNS), at);
+    }
+    return [copy];
+  });
 }
 
 /** How many positions from `from` on follow one another, at most `most`. */

@@ -5,6 +5,7 @@ import {
   LOGITS,
   PIXELS,
   POSITIONS,
+  PROBES,
   WALK,
   bufferBytes,
   needsWalk,
@@ -91,6 +92,7 @@ function abiOf(program: KernelProgram): Abi {
     walk: rows(WALK),
     hidden: rowsOf(program, required(program, HIDDEN)),
     logits: rowsOf(program, required(program, LOGITS)),
+    probes: rows(PROBES),
   };
 }
 

@@ -77,6 +77,14 @@ const evaluators: Readonly<Record<OpKind, Evaluator>> = {
   add: (call) => binary(call, (a, b) => a + b),
   mul: (call) => binary(call, (a, b) => a * b),
   residual: (call) => binary(call, (a, b) => a + b),
+  probe: (call) => {
+    const [x, f] = [operand(call, 0), operand(call, 1)];
+    const sum = binary(call, (a, b) => a + b);
+    const rows = Array.from({ length: rowsOf(x) }, (_, r) =>
+      [x, f, sum].map((value) => Math.hypot(...rowOf(value, r))),
+    );
+    return tensor([rows.length, 3], Float32Array.from(rows.flat()));
+  },
   scale: (call) => mapTensor(operand(call, 0), (x) => x * numberAttr(call.attrs, 'by')),
   layer_norm: (call) => layerNorm(operand(call, 0), operand(call, 1), operand(call, 2), numberAttr(call.attrs, 'eps')),
   rms_norm: (call) => rmsNorm(operand(call, 0), operand(call, 1), numberAttr(call.attrs, 'eps')),

@@ -6,6 +6,9 @@
  * runs now. `$slot` [chunk]: the slot of each row's entry in the list of the attention block that runs now (for a fill:
  * of the entry that it fills in).
  *
+ * `$probes` [chunk, 3 · (last block + 1)], only in programs with probes: what each block wrote last for each row, see the
+ * op `probe`.
+ *
  * `$walk` [chunk, maxHops + 1]: the blocks that each token executes, in order, then {@link WALK_END}; written by the
  * caller. `$next`, `$hop` [chunk]: the block that a token waits for ({@link WALK_END}: the exit), and its place in the
  * walk. `$passed` [chunk]: the row list of a fill. `$latest` [chunk, 2]: list and slot of the entry that a row wrote in
@@ -29,6 +32,9 @@ export const PIXELS = '$pixels';
 export const HIDDEN = '$x';
 export const LOGITS = '$logits';
 export const WALK = '$walk';
+export const PROBES = '$probes';
+/** Columns of `$probes` that a block has. */
+export const PROBE_COLUMNS = 3;
 
 function array(name: BufferName, rows: Buffer['rows'], columns = 1): Buffer {
   return { name, dtype: 'i32', rows, columns, scope: 'state', at: null };

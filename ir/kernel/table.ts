@@ -103,6 +103,11 @@ const specs = {
     inputs: { q: view },
     attrs: { heads: positive, kv_heads: positive, head_dim: positive, scale: number, causal: { type: 'boolean' } },
   },
+  probe: {
+    summary: 'out = Euclidean norms of x, f and x + f of each row',
+    out: true,
+    inputs: { x: view, f: view },
+  },
 } satisfies Record<string, KernelSpec>;
 
 export type KernelKind = keyof typeof specs;

@@ -113,6 +113,7 @@ export const modelOps = {
     operands: ['q', 'k', 'v'],
     attrs: { heads: positive, kv_heads: positive, scale: { type: 'number' }, causal: { type: 'boolean' } },
     place: 'region',
+    effect: true,
     infer: inferAttention,
     flops: ({ operands: [q] }, { rows, cached }) => 4 * rows * cached * width(q),
   },
@@ -125,5 +126,20 @@ export const modelOps = {
       return sameType(x, f) ? x : `x is ${formatType(x)}, f ${formatType(f)}`;
     },
     flops: ({ operands: [x] }, { rows }) => rows * width(x),
+  },
+  probe: {
+    summary:
+      'Euclidean norms of x, f and x + f in each row, for someone who watches the program: what block number `block` does to the ' +
+      'hidden state.',
+    operands: ['x', 'f'],
+    attrs: { block: { type: 'number', integer: true, min: 0 } },
+    place: 'region',
+    effect: true,
+    infer: ({ operands: [x, f] }) => {
+      if (x === undefined || f === undefined) return 'needs x and f';
+      const wrong = expectRank('x', x, 'f32', 2);
+      return wrong ?? (sameType(x, f) ? f32(x.shape[0] ?? 0, 3) : `x is ${formatType(x)}, f ${formatType(f)}`);
+    },
+    flops: ({ operands: [x] }, { rows }) => 7 * rows * width(x),
   },
 } satisfies Record<string, OpSpec>;

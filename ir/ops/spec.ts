@@ -32,6 +32,8 @@ export interface OpSpec {
   readonly attrs?: Readonly<Record<string, AttrSpec>>;
   /** `const`: only in constants · `region`: only in regions · `any`. */
   readonly place: 'const' | 'region' | 'any';
+  /** It does more than make its result: it stays where nothing reads that, and two of them are not one. */
+  readonly effect?: boolean;
   /** The result's type cannot be inferred from the operands and is written down. */
   readonly declared?: boolean;
   /** The result's type, or one sentence that says what is wrong. */

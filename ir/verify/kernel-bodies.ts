@@ -26,6 +26,7 @@ const inPlace: Readonly<Record<KernelKind, readonly string[]>> = {
   rope: ['x'],
   append: [],
   attend: [],
+  probe: [],
 };
 
 /** Inputs that hold whole numbers. */

@@ -171,6 +171,7 @@ const rules: Readonly<Record<KernelKind, Rule>> = {
   rope,
   append,
   attend,
+  probe: (k) => k.expectColumns('f', k.columns('x')) ?? k.expectOut(3),
 };
 
 /** What is wrong with the shapes of a kernel, or undefined. Its inputs and attributes must be those of the table. */

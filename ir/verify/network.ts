@@ -18,10 +18,11 @@
  * 12. An attention block has exactly one attention op, any other region none. (RC0512)
  * 13. A block has exactly one residual sum; it adds to the block's first parameter. (RC0513)
  * 14. Attention is causal exactly in language models. (RC0514)
- * 15. Successors are there, exist and are distinct. (RC0515)
- * 16. An edge with several successors has a router. (RC0516)
- * 17. In a network for images, a block's successors come after it. (RC0517)
- * 18. Exit can be reached from entry. (RC0518)
+ * 15. A probe stands in the block that it names, at most one in each. (RC0519)
+ * 16. Successors are there, exist and are distinct. (RC0515)
+ * 17. An edge with several successors has a router. (RC0516)
+ * 18. In a network for images, a block's successors come after it. (RC0517)
+ * 19. Exit can be reached from entry. (RC0518)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -38,8 +39,8 @@ export function verifyNetwork(network: Network): readonly Diagnostic[] {
   checkBlockOrder(network.blocks, findings); // 2
   checkDefinitions(network, findings); // 3–9
   checkRegionTypes(network, findings); // 10, 11
-  checkBlocks(network, findings); // 12–14
-  checkEdges(network, findings); // 15–18
+  checkBlocks(network, findings); // 12–15
+  checkEdges(network, findings); // 16–19
   return findings.list();
 }
 

@@ -1,4 +1,4 @@
-/** @file Invariants 10–14 of networks: what regions take and yield, and what blocks hold. */
+/** @file Invariants 10–15 of networks: what regions take and yield, and what blocks hold. */
 import { f32, formatType, i32, sameType } from '../ops/spec.ts';
 import type { Block, Network, Op, Region, TensorType } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
@@ -80,7 +80,7 @@ function shown(type: TensorType): string {
   return clip(formatType(type));
 }
 
-/** 12–14 */
+/** 12–15 */
 export function checkBlocks(network: Network, findings: Findings): void {
   for (const { name, region, role } of namedRegions(network)) {
     const attention = region.ops.filter((op) => op.kind === 'attention');
@@ -91,6 +91,7 @@ export function checkBlocks(network: Network, findings: Findings): void {
   }
   for (const block of network.blocks) checkResidual(block, findings);
   checkCausality(network, findings);
+  checkProbes(network, findings);
 }
 
 /** 13 */
@@ -126,5 +127,21 @@ function checkCausality(network: Network, findings: Findings): void {
         { name: `${name}, ${quote(op.result)}`, span: op.span },
       );
     }
+  }
+}
+
+/** 15 */
+function checkProbes(network: Network, findings: Findings): void {
+  const numbers = new Map<Region, number>(network.blocks.map(({ id, body }) => [body, id]));
+  for (const { name, region } of namedRegions(network)) {
+    const probes = region.ops.filter(({ kind }) => kind === 'probe');
+    const number = numbers.get(region);
+    probes.forEach(({ attrs, result, span }, i) => {
+      if (i === 0 && attrs['block'] === number) return;
+      const message =
+        i > 0 ? `${name} has a second probe` : `a probe of block ${String(attrs['block'])} stands in ${name}`;
+      const help = number === undefined ? 'probes stand in blocks' : `keep one, with \`block: ${number}\``;
+      findings.add({ code: 'RC0519', message, help }, { name: `${name}, ${quote(result)}`, span });
+    });
   }
 }

@@ -1,4 +1,4 @@
-/** @file Invariants 15–18 of networks, which kernel programs share: where edges lead. */
+/** @file Invariants 16–19 of networks, which kernel programs share: where edges lead. */
 import type { BlockId, Edge, SourceSpan, Successor, Task } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
 
@@ -10,7 +10,7 @@ export interface Graph {
   readonly span?: SourceSpan;
 }
 
-/** 15–18 */
+/** 16–19 */
 export function checkEdges(graph: Graph, findings: Findings): void {
   const ids = new Set<Successor>([...graph.blocks.map((block) => block.id), 'exit']);
   checkEdge(graph.entry.edge, ids, { name: 'entry', span: graph.entry.edge.span }, findings);
@@ -33,7 +33,7 @@ export function checkEdges(graph: Graph, findings: Findings): void {
   }
 }
 
-/** 15, 16 */
+/** 16, 17 */
 function checkEdge(
   { router, successors }: Edge,
   ids: ReadonlySet<Successor>,
@@ -56,7 +56,7 @@ function checkEdge(
   }
 }
 
-/** 18 */
+/** 19 */
 function reachesExit({ entry, blocks }: Graph): boolean {
   const edges = new Map(blocks.map((block) => [block.id, block.edge]));
   const seen = new Set<Successor>(entry.edge.successors);

@@ -14,7 +14,19 @@
  *
  * Ops on constants only are refused: fold-constants moves them.
  */
-import { fail, HIDDEN, IDS, LOGITS, needsWalk, PIXELS, POSITIONS, rowBuffers, walkBuffers } from '../../ir/index.ts';
+import {
+  fail,
+  HIDDEN,
+  IDS,
+  LOGITS,
+  needsWalk,
+  PIXELS,
+  POSITIONS,
+  PROBE_COLUMNS,
+  PROBES,
+  rowBuffers,
+  walkBuffers,
+} from '../../ir/index.ts';
 import type { Body, Buffer, BufferName, Instance, KernelProgram, Network } from '../../ir/index.ts';
 import type { Lowering, PassOptions } from '../pass.ts';
 import { columnsOf } from './code.ts';
@@ -116,10 +128,14 @@ function stateBuffers(network: Network, { exit }: Places): readonly Buffer[] {
   const [pixels] = network.entry.params;
   const image =
     network.task === 'causal-lm' || pixels === undefined ? [] : [state(PIXELS, 1, elementsOf(pixels.type.shape))];
+  const probed = network.blocks.filter(({ body }) => body.ops.some(({ kind }) => kind === 'probe'));
+  const lastProbed = probed.at(-1);
+  const probes = lastProbed === undefined ? [] : [state(PROBES, 'chunk', PROBE_COLUMNS * (lastProbed.id + 1))];
   return [
     ...rowBuffers(),
     ...(needsWalk(network) ? walkBuffers(network) : []),
     ...image,
+    ...probes,
     state(HIDDEN, 'chunk', columnsOf(resultType(network.entry))),
     state(LOGITS, exit.home.rows, columnsOf(resultType(network.exit))),
   ];

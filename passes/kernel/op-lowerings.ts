@@ -1,5 +1,5 @@
 /** @file How each op of the network becomes kernels. */
-import { fail, formatType, isGlobal, numberAttr, sameType } from '../../ir/index.ts';
+import { fail, formatType, isGlobal, numberAttr, PROBE_COLUMNS, PROBES, sameType } from '../../ir/index.ts';
 import type { Attrs, Op, OpKind, View } from '../../ir/index.ts';
 import { columnsOf } from './code.ts';
 import type { Code } from './code.ts';
@@ -59,7 +59,17 @@ export const lowerings: Readonly<Record<OpKind, OpLowering>> = {
       { ...shape, scale: attrs['scale'] ?? 1, causal: attrs['causal'] ?? true },
     );
   },
+  probe,
 };
+
+/** A block's columns of `$probes`. */
+function probe(op: Op, code: Code): void {
+  const [x, f] = op.operands;
+  const from = PROBE_COLUMNS * numberAttr(op.attrs, 'block');
+  const out: View = { buffer: PROBES, from, columns: PROBE_COLUMNS, routed: true };
+  code.alias(op.result, out);
+  code.emitInto(out, 'probe', { x: code.view(x, op.kind), f: code.view(f, op.kind) });
+}
 
 /** Writes the k and v of an attention op to the KV list. */
 export function append(op: Op, code: Code): void {

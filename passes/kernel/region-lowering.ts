@@ -62,6 +62,7 @@ const inPlace: Readonly<Record<KernelKind, readonly string[]>> = {
   rope: ['x'],
   append: [],
   attend: [],
+  probe: [],
 };
 
 export class RegionLowering implements Code {

@@ -5,8 +5,9 @@
  *     %2 = relu(%0)           =>    %1 = relu(%0)
  *     %3 = mul(%1, %2)              %3 = mul(%1, %1)
  *
- * Not: attention, which writes to the KV cache. Ops of different regions are left alone.
+ * Not: ops with an effect, as attention, which writes to the KV cache. Ops of different regions are left alone.
  */
+import { opSpecs } from '../../ir/index.ts';
 import type { Const, Global, Network, Op, Ref, Region } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
 import { mapRegions, nodeKey, onGlobals, replaceConstReads, replaceReads, withConsts } from './rewrite.ts';
@@ -49,7 +50,7 @@ function uniqueOps(region: Region, onGlobal: (ref: Ref) => Ref): Region {
   const ops = region.ops.flatMap((original) => {
     const op = replaceReads(original, replace);
     const key = nodeKey(op);
-    const equal = op.kind === 'attention' ? undefined : first.get(key);
+    const equal = opSpecs[op.kind].effect === true ? undefined : first.get(key);
     if (equal === undefined) {
       first.set(key, op);
       return [op];

@@ -5,9 +5,9 @@
  *     %2 = tanh(%0)      =>    %1 = relu(%0)
  *     yield %1                 yield %1
  *
- * Not: attention, which writes to the KV cache, and the residual sum, which every block has.
+ * Not: ops with an effect (attention writes to the KV cache), and the residual sum, which every block has.
  */
-import { globalsOf, regions, uses } from '../../ir/index.ts';
+import { globalsOf, opSpecs, regions, uses } from '../../ir/index.ts';
 import type { Const, Global, Network, Op, Ref, Region } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
 import { mapRegions, withConsts } from './rewrite.ts';
@@ -32,7 +32,7 @@ function sweepRegion(region: Region): Region {
 }
 
 function mustStay(op: Op): boolean {
-  return op.kind === 'attention' || op.kind === 'residual' || 'residual' in op.extras;
+  return opSpecs[op.kind].effect === true || op.kind === 'residual' || 'residual' in op.extras;
 }
 
 function liveConsts(network: Network): readonly Const[] {

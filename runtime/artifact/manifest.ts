@@ -24,6 +24,8 @@ export const FORMAT_VERSION = 1;
 export const CHUNK_BYTES = 16 * 1024 * 1024;
 /** Ends the walk of a token in memory. */
 export const WALK_END = 0x7fff_ffff;
+/** Numbers that a block with a probe reports of each token: norms of its input, of its branch and of their sum. */
+export const PROBE_COLUMNS = 3;
 
 export const MANIFEST_FILE = 'manifest.json';
 export const WASM_FILE = 'model.wasm';
@@ -64,6 +66,8 @@ export interface Abi {
   readonly hidden: Rows;
   /** f32 [headRows, outputs]. */
   readonly logits: Rows;
+  /** f32 [chunk, {@link PROBE_COLUMNS} · (last block + 1)]: what each block of the walk did to the hidden state. */
+  readonly probes: Rows | null;
 }
 
 export interface EdgeInfo {

@@ -10,6 +10,7 @@ import {
   refuse,
 } from './fields.ts';
 import type { Field } from './fields.ts';
+import { PROBE_COLUMNS } from './manifest.ts';
 import type { Abi, BlockInfo, EdgeInfo, KvInfo, ProgramInfo, RoutingInfo, Rows, Shapes, Tokens } from './manifest.ts';
 
 const PAGE = 65_536;
@@ -171,7 +172,7 @@ interface AbiNeeds {
 }
 
 function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi {
-  const fields = readObject(field, ['ids', 'positions', 'pixels', 'walk', 'hidden', 'logits']);
+  const fields = readObject(field, ['ids', 'positions', 'pixels', 'walk', 'hidden', 'logits', 'probes']);
   const { chunk, headRows, hidden, outputs, image } = shapes;
   const rows = (rowField: Field, count: number, columns: number): Rows =>
     readRows(rowField, { count, columns, memory });
@@ -180,6 +181,7 @@ function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi
     return readNullable(rowField, (inner) => rows(inner, count, columns));
   };
   const text = task === 'causal-lm';
+  const lastBlock = routing.blocks.at(-1)?.id ?? 0;
   const pixels = image === null ? 1 : image.channels * image.height * image.width;
   return {
     ids: only(fields.ids, text, chunk, 1),
@@ -188,6 +190,7 @@ function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi
     walk: only(fields.walk, routing.needsWalk, chunk, routing.maxHops + 1),
     hidden: rows(fields.hidden, chunk, hidden),
     logits: rows(fields.logits, headRows, outputs),
+    probes: only(fields.probes, false, chunk, PROBE_COLUMNS * (lastBlock + 1)),
   };
 }
 

@@ -36,7 +36,10 @@ function readOptions(text: string): PassOptions {
     .split(', ')
     .filter((pair) => pair !== '')
     .map((pair) => pair.split('='));
-  const entries = pairs.map(([name = '', value = '']) => [name, /^\d+$/.test(value) ? Number(value) : value]);
+  const entries = pairs.map(([name = '', value = '']) => [
+    name,
+    /^(\d+|true)$/.test(value) ? (JSON.parse(value) as unknown) : value,
+  ]);
   return Object.fromEntries(entries) as PassOptions;
 }
 

@@ -180,6 +180,7 @@ describe('manifest', () => {
       ['program.abi.logits.rows', [1, 1_000_000]],
       ['program.abi.logits.stride', [15]],
       ['program.abi.hidden.at', [65_536]],
+      ['program.abi.probes', [{}, { at: 0, rows: 4, stride: 11 }]],
     ];
     for (const [path, values] of bad) for (const value of values) await refuses(path, value);
   });

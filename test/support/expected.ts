@@ -42,6 +42,30 @@ export function expectedSequences({ sequences = [] }: Expected): readonly Expect
   }));
 }
 
+const blockNorms = z.array(
+  z.object({ index: z.number(), ratio_f_x: z.array(z.number()), ratio_f_sum: z.array(z.number()) }),
+);
+const normsSchema = z.object({
+  sequences: z.array(z.object({ input_ids: z.array(z.number()), blocks: blockNorms })).optional(),
+  images: z.array(z.object({ pixel_values: z.array(rows), blocks: blockNorms })).optional(),
+  blocks_of_run_1: z.object({ input_ids: z.array(z.number()), blocks: blockNorms }).optional(),
+});
+
+export interface InputWithNorms {
+  readonly input: readonly number[] | { readonly pixelValues: readonly (readonly (readonly number[])[])[] };
+  /** Residual ratios of each block, token by token. */
+  readonly blocks: z.infer<typeof blockNorms>;
+}
+
+export function readBlockNorms(folder: string): readonly InputWithNorms[] {
+  const found = normsSchema.parse(JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')));
+  const texts = [...(found.sequences ?? []), ...(found.blocks_of_run_1 === undefined ? [] : [found.blocks_of_run_1])];
+  return [
+    ...texts.map(({ input_ids: input, blocks }) => ({ input, blocks })),
+    ...(found.images ?? []).map(({ pixel_values: pixelValues, blocks }) => ({ input: { pixelValues }, blocks })),
+  ];
+}
+
 const maskedSchema = z.object({
   input_ids: z.array(z.number()),
   cases: z.array(

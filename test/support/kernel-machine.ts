@@ -205,6 +205,10 @@ const rowKernels: Readonly<Record<KernelKind, RowKernel>> = {
     return undefined;
   },
   attend,
+  probe: ({ row }, r) => {
+    const [x, f] = [row('x', r), row('f', r)];
+    return [x, f, x.map((value, i) => value + (f[i] ?? NaN))].map((values) => Math.hypot(...values));
+  },
 };
 
 function linear(step: Step, r: number): readonly number[] {

@@ -5,6 +5,7 @@ import { emitAttend } from './attend.ts';
 import { emitBinary, emitCopy, emitScale, emitUnary } from './elementwise.ts';
 import { emitLinear } from './linear.ts';
 import { emitNorm } from './norm.ts';
+import { emitProbe } from './probe.ts';
 import { emitRope } from './rope.ts';
 import { emitEmbed, emitPatchify, emitPrepend, emitSelect } from './rows.ts';
 import type { Site } from './site.ts';
@@ -23,4 +24,5 @@ export const emitters = {
   rope: emitRope,
   append: emitAppend,
   attend: emitAttend,
+  probe: emitProbe,
 } satisfies Readonly<Record<KernelKind, (site: Site) => void>>;

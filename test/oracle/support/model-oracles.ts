@@ -61,6 +61,19 @@ export const modelOracles = {
     },
     reference: on2((x, f) => tf.add(x, f)),
   },
+  probe: {
+    ulps: 8,
+    cases: (draw) => {
+      const shape = [draw.int(1, 7), draw.int(1, 20)];
+      return [{ operands: [floats(draw, shape), floats(draw, shape)], attrs: { block: 0 } }];
+    },
+    reference: on2((x, f) =>
+      tf.stack(
+        [x, f, tf.add(x, f)].map((value) => tf.sqrt(tf.sum(tf.square(value), 1))),
+        1,
+      ),
+    ),
+  },
 } satisfies Record<string, OpOracle>;
 
 /** Several heads, and positions in any order. */

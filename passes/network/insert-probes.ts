@@ -1,0 +1,41 @@
+/**
+ * @file Lets each block report what it does to the hidden state (option `probes`), for profiling.
+ *
+ *     %6 = residual(%x, %5)    =>    %p = probe(%x, %5) {block: 0}
+ *                                    %6 = residual(%x, %5)
+ *
+ * The branch is then read twice, so that fuse-epilogue leaves the residual sum outside. Without the option, and in blocks
+ * that have a probe or whose residual sum is part of a linear already, nothing changes.
+ */
+import type { Block, Op } from '../../ir/index.ts';
+import { f32 } from '../../ir/index.ts';
+import type { NetworkPass } from '../pass.ts';
+import { freeLocal, mapSame } from './rewrite.ts';
+
+export const insertProbes: NetworkPass = {
+  name: 'insert-probes',
+  summary: 'Let each block report the norms of its input, branch and sum.',
+  stage: 'network',
+  run: (network, { options }) => {
+    if (options.probes !== true) return network;
+    const blocks = mapSame(network.blocks, probed);
+    return blocks === network.blocks ? network : { ...network, blocks };
+  },
+};
+
+function probed(block: Block): Block {
+  const { body, id } = block;
+  if (body.ops.some(({ kind }) => kind === 'probe')) return block;
+  const at = body.ops.findIndex(({ kind }) => kind === 'residual');
+  const sum = body.ops[at];
+  if (sum === undefined) return block;
+  const probe: Op = {
+    kind: 'probe',
+    operands: sum.operands,
+    extras: {},
+    attrs: { block: id },
+    result: freeLocal(body),
+    type: f32(sum.type.shape[0] ?? 'tokens', 3),
+  };
+  return { ...block, body: { ...body, ops: body.ops.toSpliced(at, 0, probe) } };
+}
