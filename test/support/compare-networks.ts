@@ -49,6 +49,11 @@ export function assertSameResults(expected: RunResult, found: RunResult): void {
   });
 }
 
+/** The length of a row of logits. */
+export function outputsOf({ exit }: Network): number {
+  return Number(exit.ops.find(({ result }) => result === exit.result)?.type.shape.at(-1) ?? 1);
+}
+
 /** Chosen at random edge by edge. */
 function randomWalk(network: Network, draw: Draw): Walk {
   const walk: number[] = [];

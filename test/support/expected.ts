@@ -15,8 +15,14 @@ const run = z.object({
   greedy_ids: z.array(z.number()),
   text: z.string(),
   prompt: z.string(),
+  last_prompt_logits: z.object({
+    top16_ids: z.array(z.number()),
+    top16_values: z.array(z.number()),
+    l2_norm: z.number(),
+  }),
 });
 const expectedSchema = z.object({
+  nll_text: z.object({ input_ids: z.array(z.number()), nll_per_token: z.array(z.number()) }).optional(),
   sequences: z.array(sequence).optional(),
   images: z.array(image).optional(),
   runs: z.array(run).optional(),

@@ -182,6 +182,8 @@ function exit(design: Design, task: Task): Region {
   const writer = start(design, [{ name: '%x', type: f32('tokens', design.hidden) }]);
   const labels = draw.int(2, 20);
   if (task === 'causal-lm') return writer.region.finish(writer.linear('%x', labels, { norm: draw.chance(0.8) }));
-  const row = writer.region.op('select', [writer.norm('%x')], { attrs: { row: 0 } });
+  const row = writer.region.op('select', [writer.norm('%x')], {
+    attrs: { row: draw.pick([0, draw.int(0, design.context - 1)]) },
+  });
   return writer.region.finish(writer.linear(row, labels, draw.chance(0.3) ? { act: 'tanh' } : {}));
 }

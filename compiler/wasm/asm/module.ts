@@ -17,7 +17,8 @@ export class ModuleBuilder {
   readonly #binaryen: typeof binaryen;
   readonly #m: Module;
   readonly #types: TypeCodes;
-  readonly #defined = new Set<string>();
+  /** Signatures of the functions. */
+  readonly #defined = new Map<string, string>();
 
   constructor(library: typeof binaryen) {
     this.#binaryen = library;
@@ -49,8 +50,11 @@ export class ModuleBuilder {
     { params, result }: Signature<P>,
     build: (f: FunctionBuilder, params: Params<P>) => void,
   ): void {
-    if (this.#defined.has(name)) return;
-    this.#defined.add(name);
+    const written = `(${params.join(', ')}) → ${result ?? 'nothing'}`;
+    const before = this.#defined.get(name);
+    if (before === written) return;
+    if (before !== undefined) throw new Error(`internal: function ${name} is ${before} and ${written}`);
+    this.#defined.set(name, written);
     const types = this.#types;
     const f = new FunctionBuilder(this.#m, types, params.length);
     build(f, params.map((type, index) => localAt(index, type, types)) as unknown as Params<P>);

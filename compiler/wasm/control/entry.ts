@@ -23,11 +23,13 @@ function listRows({ layout }: Target, f: FunctionBuilder, from: I32, rows: I32):
   });
 }
 
-/** head(row, count): the exit for these rows. */
+/** head(row, count): the exit for these rows; that of an image sees all its tokens. */
 export function defineHead(target: Target): void {
   const { module, layout } = target;
-  module.define('head', { params: ['i32', 'i32'] }, (f, [row, rows]) => {
-    listRows(target, f, row, rows);
+  const { task, context } = layout.program;
+  module.define('head', { params: ['i32', 'i32'] }, (f, [row, count]) => {
+    const [first, rows] = task === 'causal-lm' ? [row, count] : [0, context];
+    listRows(target, f, first, rows);
     callBody(target, f, layout.program.exit, { list: layout.buffer('$rows').at, rows });
   });
 }

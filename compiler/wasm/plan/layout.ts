@@ -98,9 +98,12 @@ export function operandShape(layout: Layout, body: Body, input: Input): OperandS
   return { kind: 'weight', shape: formal.shape, layout: formal.layout };
 }
 
-/** The part of a function's name that tells operand shapes apart: `768/3072r` is 768 columns at that stride, routed. */
+/**
+ * The part of a function's name that tells operand shapes apart: `768/3072r` is a view of 768 columns at that stride,
+ * routed; `w3072x768p` a weight in panels.
+ */
 export function shapeName(shape: OperandShape): string {
-  if (shape.kind === 'weight') return `${shape.shape.join('x')}${shape.layout === 'panels' ? 'p' : ''}`;
+  if (shape.kind === 'weight') return `w${shape.shape.join('x')}${shape.layout === 'panels' ? 'p' : ''}`;
   const stride = shape.stride / FLOAT_BYTES;
   return `${shape.columns}${stride === shape.columns ? '' : `/${stride}`}${shape.routed ? 'r' : ''}`;
 }
