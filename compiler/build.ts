@@ -19,8 +19,8 @@ import type { ExtraFile } from './artifact/index.ts';
 import { openInput } from './input.ts';
 import type { Input } from './input.ts';
 import { packageVersion } from './package-info.ts';
-import { targets } from './targets.ts';
-import { emitWasm, targetBuffers } from './wasm/index.ts';
+import { findTarget } from './targets.ts';
+import type { Target } from './targets.ts';
 
 export interface BuildRequest {
   /** A checkpoint folder, or a module as text (`*.rir`) of either stage. */
@@ -66,12 +66,12 @@ export interface Built {
 
 /** Builds a program in memory; the caller closes it. @throws RadialError with what is wrong with the input */
 export async function build(request: BuildRequest): Promise<Built> {
-  const { target, dtype } = checkTarget(request);
+  const { target, dtype } = findTarget(request.target, request.dtype);
   const started = performance.now();
   const input = openInput(request.input, { context: request.context, weights: request.weights });
   try {
     const opened = performance.now();
-    const { network, last, reports } = runPipeline(input, request);
+    const { network, last, reports } = runPipeline(input, target, request);
     if (last.stage !== 'kernel' || last.memory === null) {
       fail('RC0607', 'the passes ended before the program was planned', {
         place: { file: request.input },
@@ -80,8 +80,14 @@ export async function build(request: BuildRequest): Promise<Built> {
     }
     const lowered = performance.now();
     request.signal?.throwIfAborted();
-    const wasm = await emitWasm(last, { counters: request.counters ?? false });
-    const info = describeProgram(last, { family: input.family, target, dtype, tokens: input.tokens, labels: [] });
+    const wasm = await target.emit(last, { counters: request.counters ?? false });
+    const info = describeProgram(last, {
+      family: input.family,
+      target: target.name,
+      dtype,
+      tokens: input.tokens,
+      labels: input.labels,
+    });
     return {
       network,
       program: last,
@@ -119,6 +125,8 @@ export interface Metafile {
   readonly wasmBytes: number;
   readonly weightBytes: number;
   readonly memoryBytes: number;
+  /** Most memory that the process has had in use so far (resident). */
+  readonly peakBytes: number;
   readonly kernels: number;
   readonly blocks: number;
   readonly stages: Readonly<Record<string, number>>;
@@ -155,24 +163,12 @@ function metafileOf(input: string, output: string, built: Built, stages: Metafil
     wasmBytes: wasm.byteLength,
     weightBytes: info.memory.weightsBytes,
     memoryBytes: info.memory.bytes,
+    peakBytes: 1024 * process.resourceUsage().maxRSS,
     kernels: program.bodies.reduce((sum, { kernels, fill }) => sum + kernels.length + fill.length, 0),
     blocks: program.blocks.length,
     stages,
     passes,
   };
-}
-
-function checkTarget({ target = 'wasm-simd', dtype = 'fp32' }: BuildRequest): { target: string; dtype: string } {
-  const found = targets.find(({ name }) => name === target);
-  if (found === undefined) {
-    fail('RC1009', `there is no target ${JSON.stringify(target)}`, { help: 'radialc targets lists them' });
-  }
-  if (!found.dtypes.some((name) => name === dtype)) {
-    fail('RC1009', `target ${target} has no dtype ${JSON.stringify(dtype)}`, {
-      help: `it has ${found.dtypes.join(', ')}`,
-    });
-  }
-  return { target, dtype };
 }
 
 interface Lowered {
@@ -182,7 +178,7 @@ interface Lowered {
 }
 
 /** All passes; keeps the network that is lowered. */
-function runPipeline({ module }: Input, request: BuildRequest): Lowered {
+function runPipeline({ module }: Input, target: Target, request: BuildRequest): Lowered {
   let network: Network | null = null;
   const passes = pipelinePasses(request.optLevel ?? 'O2').map((pass): Pass => {
     if (pass.stage !== 'lowering') return pass;
@@ -200,7 +196,7 @@ function runPipeline({ module }: Input, request: BuildRequest): Lowered {
     maxHops: request.maxHops,
     chunk: request.chunk,
     probes: request.probes,
-    extraBuffers: targetBuffers,
+    extraBuffers: target.buffers,
   };
   const isLowered = module.stage === 'kernel';
   const result = runPasses(module, passes, { ...(isLowered && { startAfter: 'lower' }), ...request.manager, options });

@@ -1,11 +1,12 @@
 /** @file What the compiler starts from: a checkpoint folder, or a module in text form with its tensors elsewhere. */
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNetwork, fail, parseModule } from '../ir/index.ts';
 import type { KernelProgram, Network, WeightSource } from '../ir/index.ts';
 import { bosRule } from './artifact/index.ts';
 import type { BosRule, ExtraFile } from './artifact/index.ts';
-import { loadCheckpoint, openWeights, readTokenizer } from './frontend/index.ts';
+import { loadCheckpoint, openWeights, readNamed, readTokenizer } from './frontend/index.ts';
+import type { ModelConfig } from './frontend/index.ts';
 import type { Tokens } from '../runtime/artifact/index.ts';
 
 export interface Input {
@@ -13,6 +14,8 @@ export interface Input {
   readonly source: WeightSource;
   readonly family: string;
   readonly tokens: Tokens;
+  /** Names of the outputs of a classifier, as a manifest may hold them; or nothing. */
+  readonly labels: readonly string[];
   /** Files of the tokenizer, to go into the artifact. */
   readonly tokenizer: readonly ExtraFile[];
   readonly close: () => void;
@@ -25,9 +28,14 @@ export interface InputOptions {
   readonly weights?: string | undefined;
 }
 
+/** Longer texts are not opened: the reader takes 4 Mi characters, which have at most 3 bytes each. */
+const MAX_TEXT_BYTES = 3 * 4 * 2 ** 20;
+/** The longest string of a manifest. */
+const MAX_LABEL = 1000;
+
 /**
  * Opens a checkpoint folder, or a file `*.rir`. The caller closes it.
- * @throws RadialError RC01xx to RC03xx (checkpoint), RC04xx, RC05xx (text), RC0140
+ * @throws RadialError RC01xx to RC03xx (checkpoint), RC0134, RC0155, RC04xx, RC05xx, RC1003, RC1008 (text)
  */
 export function openInput(path: string, options: InputOptions = {}): Input {
   return path.endsWith('.rir') ? openText(path, options.weights) : openFolder(path, options.context);
@@ -48,6 +56,7 @@ function openFolder(dir: string, context: number | undefined): Input {
       source: weights,
       family: config.family,
       tokens: { ...bos, eos: 'eosTokenIds' in config ? config.eosTokenIds : [] },
+      labels: labelsOf(config),
       tokenizer: files,
       close,
     };
@@ -55,6 +64,14 @@ function openFolder(dir: string, context: number | undefined): Input {
     close();
     throw error;
   }
+}
+
+function labelsOf(config: ModelConfig): readonly string[] {
+  if (config.family !== 'vit') return [];
+  return config.labelNames.map((name) =>
+    // Where the cut goes through a surrogate pair, its first half goes too.
+    name.length <= MAX_LABEL ? name : `${name.slice(0, MAX_LABEL - 1).replace(/[\ud800-\udbff]$/, '')}…`,
+  );
 }
 
 /** An id outside of the vocabulary starts no text; a tokenizer that wants it is not that of the model. */
@@ -72,28 +89,28 @@ function openText(path: string, folder: string | undefined): Input {
   const module = parseModule(readText(path), path);
   if (module.stage === 'network') checkNetwork(module, path);
   const weights = folder === undefined ? undefined : openWeights(folder);
-  const source: WeightSource = weights ?? noTensors(path);
-  checkTensors(module, source, path);
-  return {
-    module,
-    source,
-    family: 'rir',
-    tokens: { bos: null, addBos: false, eos: [] },
-    tokenizer: [],
-    close: () => {
-      weights?.close();
-    },
+  const close = (): void => {
+    weights?.close();
   };
+  try {
+    const source: WeightSource = weights ?? noTensors(path);
+    checkTensors(module, source, path);
+    const tokens: Tokens = { bos: null, addBos: false, eos: [] };
+    return { module, source, family: 'rir', tokens, labels: [], tokenizer: [], close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 function readText(path: string): string {
+  const place = { file: path };
+  if (!existsSync(path)) fail('RC1003', 'there is no such file', { place, help: 'name a file *.rir that exists' });
+  const bytes = readNamed(path, MAX_TEXT_BYTES);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
-  } catch (error) {
-    return fail('RC1003', `the text could not be read: ${error instanceof Error ? error.message : String(error)}`, {
-      place: { file: path },
-      help: 'name a .rir file in UTF-8',
-    });
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return fail('RC1003', 'the text is not valid UTF-8', { place, help: 'IR texts are UTF-8; save it so' });
   }
 }
 
@@ -102,7 +119,10 @@ function noTensors(path: string): WeightSource {
     shape: () => undefined,
     names: () => [],
     read: () =>
-      fail('RC1008', 'the text names tensors, but no folder with weights was given', { place: { file: path } }),
+      fail('RC1008', 'the text names tensors, but no folder with weights was given', {
+        place: { file: path },
+        help: 'name it with --weights DIR',
+      }),
   };
 }
 

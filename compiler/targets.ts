@@ -1,15 +1,41 @@
-/** @file The targets that `compile` can build for. */
+/** @file The targets that `compile` can build for. A new one is a folder with its emitters, and a line here. */
+import { fail } from '../ir/index.ts';
+import type { Buffer, KernelProgram } from '../ir/index.ts';
+import { emitWasm, targetBuffers } from './wasm/index.ts';
 
 export interface Target {
   readonly name: string;
   readonly summary: string;
+  /** Number formats of the weights; the first is the default. */
   readonly dtypes: readonly string[];
+  /** Buffers that its kernels need besides the program's own; plan-memory places them. */
+  readonly buffers: (program: KernelProgram) => readonly Buffer[];
+  /** The module of a program whose memory is planned, those buffers included. */
+  readonly emit: (program: KernelProgram, options: { readonly counters: boolean }) => Promise<Uint8Array>;
 }
 
-export const targets = [
-  {
-    name: 'wasm-simd',
-    summary: 'WebAssembly with 128-bit SIMD, one thread: browsers, Node, edge runtimes',
-    dtypes: ['fp32'],
-  },
-] as const satisfies readonly Target[];
+const wasmSimd: Target = {
+  name: 'wasm-simd',
+  summary: 'WebAssembly with 128-bit SIMD, one thread: browsers, Node, edge runtimes',
+  dtypes: ['fp32'],
+  buffers: targetBuffers,
+  emit: emitWasm,
+};
+
+export const targets: readonly Target[] = [wasmSimd];
+
+/**
+ * The target and the number format of these names.
+ * @throws RadialError RC1009 for a target that is not there, or that lacks the format
+ */
+export function findTarget(name = wasmSimd.name, dtype?: string): { readonly target: Target; readonly dtype: string } {
+  const target = targets.find((candidate) => candidate.name === name);
+  if (target === undefined) {
+    return fail('RC1009', `there is no target ${JSON.stringify(name)}`, { help: 'radialc targets lists them' });
+  }
+  const found = dtype === undefined ? target.dtypes[0] : target.dtypes.find((known) => known === dtype);
+  if (found !== undefined) return { target, dtype: found };
+  return fail('RC1009', `target ${name} has no dtype ${JSON.stringify(dtype)}`, {
+    help: `it has ${target.dtypes.join(', ')}`,
+  });
+}

@@ -1,5 +1,5 @@
 /** @file The reference interpreter in the place of a compiled program: same inputs, same routes, same refusals. */
-import { createInterpreter, elements, fail } from '../../ir/index.ts';
+import { createInterpreter, elements, fail, stringAttr } from '../../ir/index.ts';
 import type { Edge, Network, WeightSource } from '../../ir/index.ts';
 import { passesNamed, runPasses } from '../../passes/index.ts';
 import type { EdgeInfo, RoutingInfo } from '../../runtime/artifact/index.ts';
@@ -12,6 +12,8 @@ import type { BuildOptions } from './options.ts';
 
 /** Elements that the interpreter makes of what is not stored: a gigabyte. */
 const MAX_MADE = 2 ** 28;
+/** Elements of a stored tensor that are read at a time. */
+const SLAB = 2 ** 20;
 
 export interface Reference {
   readonly network: Network;
@@ -31,6 +33,7 @@ export async function openReference(path: string, options: BuildOptions): Promis
     if (input.module.stage !== 'network') {
       return fail('RC1007', 'the interpreter runs networks, this text is lowered to kernels', {
         place: { file: path },
+        help: 'name the text from before `lower`, or run this one with --backend=compiled',
       });
     }
     if (path.endsWith('.rir')) checkSize(input.module, path);
@@ -40,6 +43,7 @@ export async function openReference(path: string, options: BuildOptions): Promis
       options: { route, kv, revisit, maxHops },
     });
     if (module.stage !== 'network') throw new Error('internal: radialize has lowered the network');
+    readStored(module, input.source);
     return referenceOf(module, input.source, () => {
       input.close();
     });
@@ -58,6 +62,20 @@ function checkSize({ consts }: Network, path: string): void {
     place: { file: path },
     help: 'make them smaller, or compile the text',
   });
+}
+
+/**
+ * Reads each stored tensor once, so that one that is not finite (RC0119) is refused as it is in a compiled program: also
+ * where no token executes its block.
+ */
+function readStored({ consts }: Network, source: WeightSource): void {
+  for (const { kind, attrs, type } of consts) {
+    if (kind !== 'tensor') continue;
+    const total = elements(type, 1);
+    for (let from = 0; from < total; from += SLAB) {
+      source.read(stringAttr(attrs, 'name'), from, Math.min(from + SLAB, total));
+    }
+  }
 }
 
 /** The interpreter behind the runtime's checks. */

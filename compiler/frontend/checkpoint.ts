@@ -65,6 +65,11 @@ export function readCheckpointConfig(dir: string): ModelConfig {
 function readOptional(dir: string, name: string): JsonDocument | undefined {
   if (!existsSync(join(dir, name))) return undefined;
   const document = readJsonFile(dir, name);
-  if (!isJsonObject(document.value)) fail('RC0202', `${name} is not an object`, { place: document.place([]) });
+  if (!isJsonObject(document.value)) {
+    fail('RC0202', `${name} is not an object`, {
+      place: document.place([]),
+      help: 'write its fields in braces, or remove the file: it is optional',
+    });
+  }
   return document;
 }

@@ -1,5 +1,6 @@
 /**
- * @file Opens the files of a checkpoint folder, whose names and links may come from a stranger.
+ * @file Opens the files of a checkpoint folder, whose names and links may come from a stranger; what the front end reads,
+ * it reads through here.
  *
  * A name is a plain file name. What it leads to must be a regular file that lies in the folder itself or, in the
  * Hugging Face cache (`snapshots/<revision>/config.json -> ../../blobs/<hash>`), in the `blobs` folder beside `snapshots`;
@@ -15,6 +16,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   realpathSync,
   statSync,
@@ -38,6 +40,7 @@ export interface OpenFile {
 // Absent on Windows, where opening neither follows nor blocks on what the checks before have let through.
 const FLAGS: number = constants.O_RDONLY | optionalFlag('O_NOFOLLOW') | optionalFlag('O_NONBLOCK');
 const MAX_READ = 1 << 30;
+const WAIT = 'something else writes to this file; wait until it is complete';
 
 /**
  * Opens the regular file `name` of `folder`.
@@ -68,6 +71,21 @@ export function openNamed(path: string): OpenFile {
     path,
     onDisk(path, () => realpathSync(path)),
   );
+}
+
+/** All bytes of a file of a folder, of at most `most`. @throws RadialError RC0131 – RC0134, RC0139, RC0155 */
+export function readInFolder(folder: string, name: string, most: number): Uint8Array {
+  return readWhole(openInFolder(folder, name), most);
+}
+
+/** All bytes of a file that the user named, of at most `most`. @throws RadialError RC0132, RC0134, RC0139, RC0155 */
+export function readNamed(path: string, most: number): Uint8Array {
+  return readWhole(openNamed(path), most);
+}
+
+/** The names in a folder. @throws RadialError RC0132 */
+export function listFolder(path: string): readonly string[] {
+  return onDisk(path, () => readdirSync(path));
 }
 
 /** Ends with RC0140 or RC0141 unless there is a folder. */
@@ -122,7 +140,7 @@ function openCanonical(path: string, real: string): OpenFile {
     const after = onDisk(path, () => fstatSync(fd));
     mustBeRegular(path, after);
     if (after.ino !== before.ino || after.dev !== before.dev) {
-      fail('RC0139', 'the file was replaced while it was opened', { place: { file: path } });
+      fail('RC0139', 'the file was replaced while it was opened', { place: { file: path }, help: WAIT });
     }
     const read = (offset: number, into: Uint8Array): void => {
       readExactly({ path, fd }, offset, into);
@@ -131,6 +149,22 @@ function openCanonical(path: string, real: string): OpenFile {
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+function readWhole(file: OpenFile, most: number): Uint8Array {
+  try {
+    if (file.size > most) {
+      fail('RC0155', `the file has ${file.size} bytes, more than the ${most} that are read`, {
+        place: { file: file.path },
+        help: 'no sound file of its kind is that large; is it the right one?',
+      });
+    }
+    const bytes = new Uint8Array(file.size);
+    file.read(0, bytes);
+    return bytes;
+  } finally {
+    file.close();
   }
 }
 
@@ -143,7 +177,7 @@ function readExactly(file: { readonly path: string; readonly fd: number }, offse
     if (count === 0) {
       fail('RC0139', `the file ended at byte ${offset + done}, before what was there when it was opened`, {
         place: { file: path },
-        help: 'something else writes to this file; wait until it is complete',
+        help: WAIT,
       });
     }
     done += count;
@@ -159,7 +193,10 @@ function mustBeRegular(path: string, stats: Stats): void {
       : stats.isSocket()
         ? 'a socket'
         : 'a device';
-  fail('RC0134', `expected a file, found ${found}`, { place: { file: path } });
+  fail('RC0134', `expected a file, found ${found}`, {
+    place: { file: path },
+    help: 'put the file itself there, or name the one that is meant',
+  });
 }
 
 /** Runs a file operation; what the system refuses becomes a diagnostic. */
@@ -168,8 +205,16 @@ function onDisk<T>(path: string, operation: () => T): T {
     return operation();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    if (code === 'ENOENT') return fail('RC0132', 'there is no such file', { place: { file: path } });
-    return fail('RC0132', `the file cannot be read (${code})`, { place: { file: path } });
+    if (code === 'ENOENT') {
+      return fail('RC0132', 'there is no such file', {
+        place: { file: path },
+        help: 'check the name; a download or copy of the checkpoint may be incomplete',
+      });
+    }
+    return fail('RC0132', `it cannot be read (${code})`, {
+      place: { file: path },
+      help: 'check its permissions, and where its links lead',
+    });
   }
 }
 

@@ -12,6 +12,7 @@ export type { Family, ModelConfig } from './config/types.ts';
 export type { BuildOptions } from './families/index.ts';
 export { initCheckpoint } from './init.ts';
 export type { InitOptions, InitProgress, InitResult } from './init.ts';
+export { readNamed } from './files.ts';
 export { parseJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { readTokenizer } from './tokenizer/read-tokenizer.ts';
@@ -27,7 +28,8 @@ export interface LoadedCheckpoint {
 }
 
 /**
- * Opens a checkpoint folder and builds its sequential network; the caller closes the checkpoint. No weight is read.
+ * Opens a checkpoint folder and builds its sequential network; the caller closes the checkpoint. No weight is read, but a
+ * head that is stored although it is tied.
  * @throws RadialError RC01xx (files), RC02xx (config, tensors, context)
  */
 export function loadCheckpoint(dir: string, options: { readonly context?: number | undefined } = {}): LoadedCheckpoint {

@@ -27,15 +27,16 @@ export class JsonScanner {
     this.#locate = locate;
   }
 
-  /** Ends the reading with a diagnostic at `offset`. */
-  fault(code: DiagnosticCode, message: string, details: { at?: number; help?: string } = {}): never {
-    const place = this.#locate(this.text, details.at ?? this.offset);
-    return fail(code, message, details.help === undefined ? { place } : { place, help: details.help });
+  /** Ends the reading with a diagnostic at `at`, by default the next character. */
+  fault(code: DiagnosticCode, message: string, { at = this.offset, help }: { at?: number; help: string }): never {
+    return fail(code, message, { place: this.#locate(this.text, at), help });
   }
 
   /** Ends the reading because the text is not JSON here. */
   unexpected(expected: string): never {
-    return this.fault('RC0150', `expected ${expected}, found ${this.#describeNext()}`);
+    return this.fault('RC0150', `expected ${expected}, found ${this.#describeNext()}`, {
+      help: 'correct the text here; JSON has no comments, no trailing commas, no NaN, and double quotes only',
+    });
   }
 
   /** The next character that is not white space, or '' at the end; it is not consumed. */
@@ -86,7 +87,10 @@ export class JsonScanner {
     }
     const value = Number(this.text.slice(start, this.offset));
     if (Number.isFinite(value)) return value;
-    return this.fault('RC0153', 'the number is too large for a 64-bit float', { at: start });
+    return this.fault('RC0153', 'the number is too large for a 64-bit float', {
+      at: start,
+      help: 'write a number below 1.8e308',
+    });
   }
 
   /** One of the words `true`, `false`, `null`. */
@@ -106,8 +110,13 @@ export class JsonScanner {
     for (;;) {
       const char = text.charCodeAt(at);
       if (char === QUOTE) break;
-      if (Number.isNaN(char)) this.fault('RC0150', 'the string is not closed', { at: opening });
-      if (char < 0x20) this.fault('RC0150', 'a control character must be escaped in a string', { at });
+      if (Number.isNaN(char)) {
+        this.fault('RC0150', 'the string is not closed', { at: opening, help: 'close it with a double quote' });
+      }
+      if (char < 0x20) {
+        const code = char.toString(16).padStart(4, '0');
+        this.fault('RC0150', 'a control character must be escaped in a string', { at, help: `write it as \\u${code}` });
+      }
       if (char === BACKSLASH) {
         escaped = true;
         at++;
@@ -123,10 +132,16 @@ export class JsonScanner {
     try {
       value = JSON.parse(`"${body}"`);
     } catch {
-      this.fault('RC0150', 'the string has an escape that JSON does not know', { at: opening });
+      this.fault('RC0150', 'the string has an escape that JSON does not know', {
+        at: opening,
+        help: String.raw`the escapes are \" \\ \/ \b \f \n \r \t and \u with four digits`,
+      });
     }
     if (typeof value !== 'string' || LONE_SURROGATE.test(value)) {
-      this.fault('RC0150', 'the string has half of a surrogate pair', { at: opening });
+      this.fault('RC0150', 'the string has half of a surrogate pair', {
+        at: opening,
+        help: String.raw`write both halves, as in \ud83d\ude00, or the character itself`,
+      });
     }
     return value;
   }

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import type { Place } from '../../ir/diagnostics/diagnostic.ts';
-import { openInFolder } from './files.ts';
+import { readInFolder } from './files.ts';
 import { JsonScanner, lineAndColumn } from './json-scanner.ts';
 import { quote } from './quote.ts';
 
@@ -34,27 +34,7 @@ const MAX_DEPTH = 64;
  * @throws RadialError RC0132, RC0133, RC0134 (the file), RC0150 – RC0155 (its text).
  */
 export function readJsonFile(folder: string, name: string): JsonDocument {
-  return parseJson(readJsonBytes(folder, name, MAX_BYTES), join(folder, name));
-}
-
-/**
- * The bytes of a file of a checkpoint folder, of at most so many.
- * @throws RadialError RC0132, RC0133, RC0134, RC0155
- */
-export function readJsonBytes(folder: string, name: string, most: number): Uint8Array {
-  const file = openInFolder(folder, name);
-  try {
-    if (file.size > most) {
-      fail('RC0155', `the file has ${file.size} bytes, more than the ${most} that are read`, {
-        place: { file: file.path },
-      });
-    }
-    const bytes = new Uint8Array(file.size);
-    file.read(0, bytes);
-    return bytes;
-  } finally {
-    file.close();
-  }
+  return parseJson(readInFolder(folder, name, MAX_BYTES), join(folder, name));
 }
 
 /** Parses the bytes of a JSON file; a byte order mark is skipped. `file` is for diagnostics. */
@@ -92,7 +72,11 @@ function decodeUtf8(bytes: Uint8Array, file: string): string {
 }
 
 function readValue(scanner: JsonScanner, depth: number): JsonValue {
-  if (depth > MAX_DEPTH) scanner.fault('RC0152', `values are nested more than ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) {
+    scanner.fault('RC0152', `values are nested more than ${MAX_DEPTH} deep`, {
+      help: 'nothing that is read here needs so many brackets; get the file from its source again',
+    });
+  }
   switch (scanner.peek()) {
     case '{':
       return readObject(scanner, depth);
@@ -119,7 +103,12 @@ function readObject(scanner: JsonScanner, depth: number): JsonObject {
     scanner.peek();
     const at = scanner.offset;
     const key = scanner.string('a key in double quotes');
-    if (key in object) scanner.fault('RC0151', `the key ${quote(key)} is given twice`, { at });
+    if (key in object) {
+      scanner.fault('RC0151', `the key ${quote(key)} is given twice`, {
+        at,
+        help: 'remove the one that is not meant; readers disagree on which counts',
+      });
+    }
     scanner.expect(':');
     object[key] = readValue(scanner, depth + 1);
   } while (scanner.accept(','));

@@ -1,14 +1,24 @@
 /** @file Broken and hostile config.json and tokenizer.json files. */
-import { rmSync, writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readJson, scratch, tokenizerJson, writeJson } from '../compiler/cli/support.ts';
+import { ok, readJson, scratch, tokenizerJson, writeJson } from '../compiler/cli/support.ts';
 import { copyOf, damaging, prepare, refuses } from './support.ts';
-import type { DamageCase } from './support.ts';
+import type { Damage, DamageCase } from './support.ts';
 
 describe('hostile checkpoints', () => {
   const at = scratch();
   before(() => prepare(at));
-  const compileDamaged = damaging(at);
+  const damaged = damaging(at);
+
+  /** Each diagnostic has a place and help. */
+  async function compileDamaged(code: string, damage: Damage, source?: string): Promise<string> {
+    const stderr = await damaged(code, damage, source);
+    const count = (pattern: RegExp): number => stderr.match(pattern)?.length ?? 0;
+    assert.equal(count(/^ {2}--> .*model/gm), count(/^error\[/gm), stderr);
+    assert.equal(count(/^ {2}help: ./gm), count(/^error\[/gm), stderr);
+    return stderr;
+  }
 
   describe('config.json', () => {
     const withConfig =
@@ -63,6 +73,15 @@ describe('hostile checkpoints', () => {
       ['RC02', 'fewer layers than tensors', withConfig({ num_hidden_layers: 1 })],
       ['RC0206', 'an unknown activation', withConfig({ activation_function: 'mish' })],
       ['RC02', 'a token id in quotes', withConfig({ eos_token_id: '</s>' })],
+      ['RC0208', 'heads to be pruned', withConfig({ pruned_heads: { 0: [1] } })],
+      [
+        'RC0134',
+        'a folder',
+        (dir) => {
+          rmSync(join(dir, 'config.json'));
+          mkdirSync(join(dir, 'config.json'));
+        },
+      ],
     ];
     for (const [code, what, damage] of cases) it(`refuses ${what}`, () => compileDamaged(code, damage));
 
@@ -75,6 +94,12 @@ describe('hostile checkpoints', () => {
     for (const [what, fields] of vitCases) {
       it(`refuses ${what}`, () => compileDamaged('RC02', withConfig(fields), 'vit'));
     }
+    it('passes over an empty list of architectures, and code of other people', async () => {
+      const dir = copyOf(at);
+      withConfig({ architectures: [], auto_map: { AutoModel: 'x.Y' }, pruned_heads: {} })(dir);
+      await ok('compile', dir, '-o', at('work', 'lenient'));
+      rmSync(at('work', 'lenient'), { recursive: true });
+    });
     it('refuses a context that the model does not have', () =>
       refuses('RC0254', ['compile', at('sound'), '-o', at('work', 'out'), '--context-window-size', '49']));
   });

@@ -2,17 +2,26 @@
 import assert from 'node:assert/strict';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ok, scratch } from '../compiler/cli/support.ts';
+import { checkpoint, ok, optConfig, scratch } from '../compiler/cli/support.ts';
 import { entry, safetensors } from '../compiler/frontend/support.ts';
-import { damaging, parseSafetensors, prepare } from './support.ts';
-import type { DamageCase, Header } from './support.ts';
+import { copyOf, damaging, leavingNothing, parseSafetensors, prepare, refuses } from './support.ts';
+import type { Damage, DamageCase, Header } from './support.ts';
 
 const weightsFile = (dir: string): string => join(dir, 'model.safetensors');
 
 describe('hostile checkpoints', () => {
   const at = scratch();
   before(() => prepare(at));
-  const compileDamaged = damaging(at);
+  const damaged = damaging(at);
+
+  /** Each diagnostic has a place and help. */
+  async function compileDamaged(code: string, damage: Damage): Promise<string> {
+    const stderr = await damaged(code, damage);
+    const count = (pattern: RegExp): number => stderr.match(pattern)?.length ?? 0;
+    assert.equal(count(/^ {2}--> .*(model|safetensors)/gm), count(/^error\[/gm), stderr);
+    assert.equal(count(/^ {2}help: ./gm), count(/^error\[/gm), stderr);
+    return stderr;
+  }
 
   it('are made of a checkpoint that is sound', async () => {
     await ok('compile', at('sound'), '-o', at('sound-out'));
@@ -168,9 +177,47 @@ describe('hostile checkpoints', () => {
     for (const value of [NaN, Infinity, -Infinity]) {
       it(`refuses weights of ${value}, and names the tensor`, async () => {
         const stderr = await compileDamaged('RC0119', withValue(value));
-        assert.match(stderr, /tensor "model\.decoder\./);
+        assert.match(stderr, /model\.safetensors, tensor "model\.decoder\./);
       });
     }
+
+    it('refuses weights of NaN in the interpreter, also of a block that no token executes', async () => {
+      const dir = copyOf(at);
+      rewrite(({ header, data }) => {
+        data.writeFloatLE(NaN, header['model.decoder.layers.1.fc1.weight']?.data_offsets[0]);
+        return safetensors({ header, data });
+      })(dir);
+      const forward = ['forward', dir, '--input', '-', '--backend=interpreter'];
+      await leavingNothing(at('work'), async () => {
+        for (const route of ['', ', "walk": [[], []]']) {
+          const stderr = await refuses('RC0119', forward, `{"input_ids": [[1, 2]]${route}}`);
+          assert.match(stderr, /model\.safetensors, tensor "model\.decoder\.layers\.1\.fc1\.weight"/);
+        }
+      });
+    });
+
+    it('refuses a head that is stored although it is tied, unless it is the embedding', async () => {
+      const withHead = (change: (bytes: Buffer) => void) =>
+        rewrite(({ header, data }) => {
+          const { shape, data_offsets } = header['model.decoder.embed_tokens.weight'] ?? assert.fail();
+          const head = Buffer.from(data.subarray(...data_offsets));
+          change(head);
+          const tensor = entry('F32', shape, data.length, data.length + head.length);
+          return safetensors({ header: { ...header, 'lm_head.weight': tensor }, data: Buffer.concat([data, head]) });
+        });
+      const stderr = await compileDamaged(
+        'RC0255',
+        withHead((bytes) => bytes.writeFloatLE(7, 400)),
+      );
+      assert.match(stderr, /tensor "lm_head\.weight"/);
+      assert.match(stderr, /from element 100 on/);
+      assert.match(stderr, /help: set "tie_word_embeddings": false in config\.json .*, or remove "lm_head\.weight"/);
+      const same = copyOf(at);
+      withHead(() => undefined)(same);
+      await ok('compile', same, '-o', at('same-head'));
+      await checkpoint(at('untied'), { config: { ...optConfig, tie_word_embeddings: false } });
+      await ok('compile', at('untied'), '-o', at('untied-out'));
+    });
 
     it('refuses a missing tensor, and names it', async () => {
       const stderr = await compileDamaged(

@@ -4,7 +4,7 @@ import { printModule } from '../../../ir/index.ts';
 import { allPasses, passesNamed, pipelinePasses, pipelines, runPasses } from '../../../passes/index.ts';
 import type { OptimisationLevel } from '../../../passes/index.ts';
 import { openInput } from '../../input.ts';
-import { targetBuffers } from '../../wasm/index.ts';
+import { findTarget } from '../../targets.ts';
 import { table } from '../format.ts';
 import type { Io } from '../io.ts';
 import { addBuildOptions } from '../options.ts';
@@ -51,7 +51,7 @@ function optimise(path: string, options: OptOptions, io: Io): void {
     const { route, kv, revisit, maxHops, prefillChunkSize: chunk } = options;
     const stop = options.stopAfter;
     const { module, reports } = runPasses(input.module, passes, {
-      options: { route, kv, revisit, maxHops, chunk, extraBuffers: targetBuffers },
+      options: { route, kv, revisit, maxHops, chunk, extraBuffers: findTarget().target.buffers },
       ...(stop !== undefined && { stopAfter: /^\d+$/.test(stop) ? Number(stop) : stop }),
       ...(options.printAfter !== undefined && printAfter(options.printAfter, io)),
     });

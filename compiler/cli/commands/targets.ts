@@ -12,7 +12,13 @@ export function targetsCommand(io: Io): Command {
     .addHelpText('after', '\nExample:\n  $ radialc targets')
     .action(({ format }: FormatOptions) => {
       if (format === 'json') {
-        io.out(JSON.stringify(targets, null, 2));
+        io.out(
+          JSON.stringify(
+            targets.map(({ name, summary, dtypes }) => ({ name, summary, dtypes })),
+            null,
+            2,
+          ),
+        );
         return;
       }
       for (const { name, summary, dtypes } of targets) {

@@ -18,7 +18,8 @@ export const configCodes = {
   },
   RC0205: {
     title: 'Fields that do not fit together',
-    explanation: 'Two sizes contradict each other, for example a number of heads that does not divide the hidden size.',
+    explanation:
+      'Two fields contradict each other: a number of heads that does not divide the hidden size, one size under two names with two values, rope_scaling beside other rope_parameters. Readers disagree on which counts, so neither does.',
   },
   RC0206: {
     title: 'Unsupported activation',
@@ -27,7 +28,8 @@ export const configCodes = {
   },
   RC0207: {
     title: 'Unsupported rotary scaling',
-    explanation: 'The rope types default, linear and llama3 are supported.',
+    explanation:
+      'The rope types default, linear and llama3 are supported, each with its own fields. rope_scaling must name its type; fields that belong to another type, or that hold further objects, are refused, because ignoring them would give wrong outputs.',
   },
   RC0208: {
     title: 'Unsupported option',

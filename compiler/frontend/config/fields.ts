@@ -1,4 +1,5 @@
 /** @file What the schemas of the families share: kinds of fields, and how their faults become diagnostics. */
+import { basename } from 'node:path';
 import * as z from 'zod';
 import { fail, RadialError } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Diagnostic, DiagnosticCode } from '../../../ir/diagnostics/diagnostic.ts';
@@ -67,12 +68,16 @@ export function readFields<T>(document: JsonDocument, schema: z.ZodType<T>, with
     const field = path.map(String).join('.');
     if (seen.has(field)) continue;
     seen.add(field);
-    const found = show(valueAt(document.value, path));
+    const found = valueAt(document.value, path);
     diagnostics.push({
       code: 'RC0204',
       severity: 'error',
-      message: `${field} ${issue.message}, found ${found}`,
+      message: `${field} ${issue.message}, found ${show(found)}`,
       place: document.place(path),
+      help:
+        found === undefined
+          ? `add ${field}; there is no default for it here`
+          : `correct the value; the ${basename(document.file)} that came with the weights has a sound one`,
     });
   }
   throw new RadialError(diagnostics);
@@ -84,19 +89,24 @@ export function refuse(
   code: DiagnosticCode,
   path: JsonPath,
   message: string,
-  help?: string,
+  help: string,
 ): never {
-  return fail(code, message, { place: document.place(path), ...(help !== undefined && { help }) });
+  return fail(code, message, { place: document.place(path), help });
 }
 
+/** A field's name and its number. */
+export type NamedSize = readonly [name: string, value: number];
+
 /** Ends with RC0205 unless `part` divides `whole`. */
-export function mustDivide(
-  document: JsonDocument,
-  part: readonly [string, number],
-  whole: readonly [string, number],
-): void {
+export function mustDivide(document: JsonDocument, part: NamedSize, whole: NamedSize): void {
   if (whole[1] % part[1] === 0) return;
-  refuse(document, 'RC0205', [part[0]], `${part[0]} ${part[1]} does not divide ${whole[0]} ${whole[1]}`);
+  refuse(
+    document,
+    'RC0205',
+    [part[0]],
+    `${part[0]} ${part[1]} does not divide ${whole[0]} ${whole[1]}`,
+    'one of the two is wrong, or left out and not what is the default; compare with the shapes of the weights',
+  );
 }
 
 /** Hugging Face's names of activations that the compiler has. */
@@ -128,12 +138,27 @@ export function readActivation(document: JsonDocument, field: string, name: stri
  * Refuses options that would change the mathematics: each field must be absent, null or one of its harmless values.
  * @throws RadialError RC0208
  */
-export function refuseOptions(document: JsonDocument, harmless: Readonly<Record<string, readonly JsonValue[]>>): void {
+export function refuseOptions(
+  document: JsonDocument,
+  harmless: Readonly<Record<string, readonly JsonValue[]>>,
+  within: JsonPath = [],
+): void {
   for (const [field, values] of Object.entries(harmless)) {
-    const value = valueAt(document.value, [field]);
-    if (value === undefined || value === null || values.includes(value)) continue;
-    refuse(document, 'RC0208', [field], `${field} ${show(value)} is not supported`);
+    const value = valueAt(document.value, [...within, field]);
+    if (!isGiven(value) || values.includes(value)) continue;
+    refuse(
+      document,
+      'RC0208',
+      [...within, field],
+      `${field} ${show(value)} is not supported`,
+      `a model that was trained with it cannot be compiled; supported: ${[null, ...values].map(show).join(', ')}`,
+    );
   }
+}
+
+/** Whether a field is there and not null. */
+export function isGiven(value: JsonValue | undefined): value is Exclude<JsonValue, null> {
+  return value !== undefined && value !== null;
 }
 
 /** The value at a path, or undefined. */

@@ -50,7 +50,13 @@ export function readLlamaConfig(document: JsonDocument): LlamaConfig {
     mustDivide(document, ['num_attention_heads', heads], ['hidden_size', fields.hidden_size]);
   }
   if (headDim % 2 !== 0) {
-    refuse(document, 'RC0205', ['head_dim'], `rotary positions need an even head_dim, found ${headDim}`);
+    refuse(
+      document,
+      'RC0205',
+      ['head_dim'],
+      `rotary positions need an even head_dim, found ${headDim}`,
+      'head_dim, or hidden_size / num_attention_heads where it is left out, must be even',
+    );
   }
   const rope = readRope(document, fields.rope_theta ?? undefined);
   return {

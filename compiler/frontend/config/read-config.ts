@@ -2,7 +2,7 @@
 import { nearest } from '../../../ir/diagnostics/diagnostic.ts';
 import { isJsonObject } from '../json.ts';
 import type { JsonDocument } from '../json.ts';
-import { refuse, refuseOptions, show, valueAt } from './fields.ts';
+import { isGiven, refuse, refuseOptions, show, valueAt } from './fields.ts';
 import { readGpt2Config } from './gpt2.ts';
 import { readLlamaConfig } from './llama.ts';
 import { readOptConfig } from './opt.ts';
@@ -30,11 +30,16 @@ const MAX_NAME_CHARS = 64;
  */
 export function readConfig(document: JsonDocument): ModelConfig {
   if (!isJsonObject(document.value)) {
-    refuse(document, 'RC0202', [], `the configuration must be an object, found ${show(document.value)}`);
+    refuse(
+      document,
+      'RC0202',
+      [],
+      `the configuration must be an object, found ${show(document.value)}`,
+      'use the config.json that belongs to these weights',
+    );
   }
   const family = families[readFamily(document)];
-  const quantization = document.value['quantization_config'];
-  if (quantization !== undefined && quantization !== null) {
+  if (isGiven(document.value['quantization_config'])) {
     refuse(
       document,
       'RC0209',
@@ -44,6 +49,7 @@ export function readConfig(document: JsonDocument): ModelConfig {
     );
   }
   refuseOptions(document, { is_encoder_decoder: [false], add_cross_attention: [false] });
+  refusePruned(document);
   checkArchitecture(document, family.architectures);
   return family.read(document);
 }
@@ -65,11 +71,25 @@ function isFamily(name: string): name is Family {
   return Object.hasOwn(families, name);
 }
 
+/** Heads that are taken away after loading; `auto_map`, other people's code, is passed over as transformers does. */
+function refusePruned(document: JsonDocument): void {
+  const pruned = valueAt(document.value, ['pruned_heads']);
+  if (!isGiven(pruned) || (typeof pruned === 'object' && Object.keys(pruned).length === 0)) return;
+  refuse(
+    document,
+    'RC0208',
+    ['pruned_heads'],
+    `pruned_heads ${show(pruned)} is not supported`,
+    'compile the checkpoint as it was before its heads were pruned',
+  );
+}
+
+/** A list without entries says as little as none. */
 function checkArchitecture(document: JsonDocument, supported: readonly string[]): void {
   const architectures = valueAt(document.value, ['architectures']);
-  if (architectures === undefined || architectures === null) return;
-  const list: readonly unknown[] = Array.isArray(architectures) ? architectures : [];
-  if (list.some((name) => typeof name === 'string' && supported.includes(name))) return;
+  const list: readonly unknown[] | undefined = Array.isArray(architectures) ? architectures : undefined;
+  if (!isGiven(architectures) || list?.length === 0) return;
+  if (list?.some((name) => typeof name === 'string' && supported.includes(name)) === true) return;
   refuse(
     document,
     'RC0210',

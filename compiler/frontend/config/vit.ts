@@ -10,6 +10,7 @@ import {
   readActivation,
   readFields,
   refuse,
+  show,
   size,
   valueAt,
   word,
@@ -51,7 +52,13 @@ export function readVitConfig(document: JsonDocument): VitConfig {
   mustDivide(document, ['patch_size', fields.patch_size], ['image_size', fields.image_size]);
   const patches = (fields.image_size / fields.patch_size) ** 2;
   if (patches > MAX_PATCHES) {
-    refuse(document, 'RC0205', ['patch_size'], `an image would have ${patches} patches, more than ${MAX_PATCHES}`);
+    refuse(
+      document,
+      'RC0205',
+      ['patch_size'],
+      `an image would have ${patches} patches, more than ${MAX_PATCHES}`,
+      'correct patch_size or image_size; real models have a few hundred patches',
+    );
   }
   const labelNames = readLabelNames(document);
   return {
@@ -77,11 +84,23 @@ function readLabelNames(document: JsonDocument): readonly string[] | undefined {
   if (map === undefined || map === null) return undefined;
   const count = isJsonObject(map) ? Object.keys(map).length : 0;
   if (!isJsonObject(map) || count === 0) {
-    return refuse(document, 'RC0204', ['id2label'], 'id2label must map class numbers to names');
+    return refuse(
+      document,
+      'RC0204',
+      ['id2label'],
+      `id2label must map class numbers to names, found ${show(map)}`,
+      'write it as {"0": "cat", "1": "dog"}, or leave it out and give num_labels',
+    );
   }
   return Array.from({ length: count }, (_, id) => {
     const name = map[String(id)];
     if (typeof name === 'string') return name;
-    return refuse(document, 'RC0204', ['id2label'], `id2label has ${count} classes, but no name for class ${id}`);
+    return refuse(
+      document,
+      'RC0204',
+      ['id2label'],
+      `id2label has ${count} classes, but no name for class ${id}`,
+      `name each class from 0 to ${count - 1}, or leave id2label out and give num_labels`,
+    );
   });
 }

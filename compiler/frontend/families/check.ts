@@ -1,6 +1,6 @@
 /** @file Compares the tensors of a checkpoint with those that the model needs, and tells everything that is wrong at once. */
 import { nearest, RadialError } from '../../../ir/diagnostics/diagnostic.ts';
-import type { Diagnostic, DiagnosticCode, Place } from '../../../ir/diagnostics/diagnostic.ts';
+import type { Diagnostic, Place } from '../../../ir/diagnostics/diagnostic.ts';
 import type { WeightSource } from '../../../ir/index.ts';
 import { quote } from '../quote.ts';
 import { isWeightDtype, weightDtypes } from '../weights/dtypes.ts';
@@ -14,6 +14,8 @@ interface Expected {
   /** What the model is called in messages. */
   readonly title: string;
   readonly needed: readonly TensorSpec[];
+  /** What may be there a second time, in the shape of the first. */
+  readonly copies: readonly TensorSpec[];
   readonly ignored: readonly RegExp[];
   readonly place: Place;
 }
@@ -50,6 +52,7 @@ export function checkTensors(weights: WeightSource, expected: Expected): void {
             code: 'RC0250',
             message: (count) => `${count} more tensors are missing, ${missing.length} of ${needed.length} in all`,
             place,
+            help: 'config.json describes a larger model than these weights are, or a shard is missing',
           }),
           ...misshaped(weights, expected),
           ...unusable(weights, expected),
@@ -58,8 +61,8 @@ export function checkTensors(weights: WeightSource, expected: Expected): void {
   if (problems.length > 0) throw new RadialError(problems);
 }
 
-function extraNames(weights: WeightSource, { needed, ignored }: Expected): readonly string[] {
-  const known = new Set(needed.map(({ name }) => name));
+function extraNames(weights: WeightSource, { needed, copies, ignored }: Expected): readonly string[] {
+  const known = new Set([...needed, ...copies].map(({ name }) => name));
   return weights.names().filter((name) => !known.has(name) && !ignored.some((pattern) => pattern.test(name)));
 }
 
@@ -82,18 +85,18 @@ function missingTensor(spec: TensorSpec, extra: readonly string[], place: Place)
       ? `did you mean ${quote(meant)}?`
       : spec.name === 'lm_head.weight'
         ? 'if the head is the embedding table, config.json must say "tie_word_embeddings": true'
-        : undefined;
+        : 'get the checkpoint from its source again, with the config.json that belongs to it';
   return {
     code: 'RC0250',
     severity: 'error',
     message: `the tensor "${spec.name}" of shape [${spec.shape.join(', ')}] is missing`,
     place: about(spec, place),
-    ...(help === undefined ? {} : { help }),
+    help,
   };
 }
 
-function misshaped(weights: WeightSource, { needed, place }: Expected): readonly Diagnostic[] {
-  const wrong = needed.filter(({ name, shape }) => {
+function misshaped(weights: WeightSource, { needed, copies, place }: Expected): readonly Diagnostic[] {
+  const wrong = [...needed, ...copies].filter(({ name, shape }) => {
     const found = weights.shape(name);
     return found !== undefined && !(found.length === shape.length && found.every((size, axis) => size === shape[axis]));
   });
@@ -102,18 +105,22 @@ function misshaped(weights: WeightSource, { needed, place }: Expected): readonly
     severity: 'error',
     message: `the tensor "${spec.name}" has shape [${(weights.shape(spec.name) ?? []).join(', ')}], config.json makes it [${spec.shape.join(', ')}]`,
     place: about(spec, place),
-    help: 'use the config.json that belongs to these weights',
+    help: copies.includes(spec)
+      ? 'config.json ties the head to the embedding; remove this tensor, or use the config.json that belongs to it'
+      : 'use the config.json that belongs to these weights',
   });
   return told(wrong, describe, {
     code: 'RC0251',
     message: (count) => `${count} more tensors have other shapes`,
     place,
+    help: 'use the config.json that belongs to these weights',
   });
 }
 
-function unusable(weights: WeightSource, { needed, place }: Expected): readonly Diagnostic[] {
+function unusable(weights: WeightSource, { needed, copies, place }: Expected): readonly Diagnostic[] {
   if (!isTyped(weights)) return [];
-  const wrong = needed.filter(({ name }) => {
+  const help = 'save the model in one of these dtypes, for example with model.float()';
+  const wrong = [...needed, ...copies].filter(({ name }) => {
     const dtype = weights.dtype(name);
     return dtype !== undefined && !isWeightDtype(dtype);
   });
@@ -122,12 +129,13 @@ function unusable(weights: WeightSource, { needed, place }: Expected): readonly 
     severity: 'error',
     message: `the tensor "${spec.name}" is stored as ${weights.dtype(spec.name) ?? 'nothing'}, weights are ${weightDtypes.join(', ')}`,
     place: about(spec, place),
-    help: 'save the model in one of these dtypes, for example with model.float()',
+    help,
   });
   return told(wrong, describe, {
     code: 'RC0253',
     message: (count) => `${count} more tensors have unusable dtypes`,
     place,
+    help,
   });
 }
 
@@ -152,12 +160,11 @@ function extraTensors(extra: readonly string[], { title, place }: Expected): rea
 function told(
   faulty: readonly TensorSpec[],
   describe: (spec: TensorSpec) => Diagnostic,
-  rest: { readonly code: DiagnosticCode; readonly message: (count: number) => string; readonly place: Place },
+  rest: Required<Pick<Diagnostic, 'code' | 'place' | 'help'>> & { readonly message: (count: number) => string },
 ): readonly Diagnostic[] {
   const diagnostics = faulty.slice(0, MAX_TOLD).map(describe);
   if (faulty.length <= MAX_TOLD) return diagnostics;
-  const message = rest.message(faulty.length - MAX_TOLD);
-  return [...diagnostics, { code: rest.code, severity: 'error', message, place: rest.place }];
+  return [...diagnostics, { ...rest, severity: 'error', message: rest.message(faulty.length - MAX_TOLD) }];
 }
 
 function list(names: readonly string[]): string {

@@ -15,7 +15,7 @@ export const familyCodes = {
   RC0252: {
     title: 'Tensors that the model does not have',
     explanation:
-      'The checkpoint holds tensors that the model in config.json has no place for. To leave them out would run another model than the one that was trained, so they are an error: adapters, extra layers and other heads must be merged or removed first. Masks, rotary frequencies and tied heads, on which no output depends, are passed over.',
+      'The checkpoint holds tensors that the model in config.json has no place for. To leave them out would run another model than the one that was trained, so they are an error: adapters, extra layers and other heads must be merged or removed first. Masks and rotary frequencies, on which no output depends, are passed over.',
   },
   RC0253: {
     title: 'Tensor of an unusable dtype',
@@ -25,6 +25,11 @@ export const familyCodes = {
     title: 'Impossible context length',
     explanation:
       'A model with a table of positions knows no positions beyond its last row; one with rotary positions can go further, though its quality usually falls there; an image classifier has exactly one token per patch and one for the class.',
+  },
+  RC0255: {
+    title: 'Tied head that is another',
+    explanation:
+      'config.json says that the head is the embedding ("tie_word_embeddings", which is true for OPT and GPT-2 where it is left out), but the checkpoint holds a head of its own with other numbers. transformers uses one or the other, depending on its version; the compiler does not guess.',
   },
   RC0260: {
     title: 'Output folder in use',

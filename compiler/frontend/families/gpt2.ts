@@ -20,13 +20,14 @@ const MASKS = /(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/;
 export const gpt2: FamilyDefinition<Gpt2Config> = {
   title: 'GPT-2',
   prefixes: ['transformer.', ''],
-  ignored: (config) => (config.tieWordEmbeddings ? [MASKS, /^lm_head\.weight$/] : [MASKS]),
+  ignored: [MASKS],
   positions: (config) => ({ count: config.maxPositions, kind: 'table' }),
   describe: (config, prefix) => {
     const table = new TensorTable(prefix);
     const tensors = declare(table, config);
     return {
       tensors: table.list(),
+      copies: table.copies(),
       build: ({ name, context }) => {
         const model = new ModelBuilder();
         return sequentialNetwork(model, {
@@ -47,8 +48,9 @@ export const gpt2: FamilyDefinition<Gpt2Config> = {
 
 function declare(table: TensorTable, config: Gpt2Config) {
   const { hiddenSize: width, ffn, vocab } = config;
+  const tokens = table.embedding('wte', vocab, width);
   return {
-    tokens: table.embedding('wte', vocab, width),
+    tokens,
     positions: table.embedding('wpe', config.maxPositions, width),
     layers: mapLayers(config.layers, (layer) => ({
       attentionNorm: table.layerNorm(`h.${layer}.ln_1`, width),
@@ -59,9 +61,7 @@ function declare(table: TensorTable, config: Gpt2Config) {
       down: table.conv1d(`h.${layer}.mlp.c_proj`, ffn, width),
     })),
     finalNorm: table.layerNorm('ln_f', width),
-    head: config.tieWordEmbeddings
-      ? undefined
-      : table.outside('lm_head', { inputs: width, outputs: vocab, bias: false }),
+    head: table.languageHead(tokens, config.tieWordEmbeddings),
   };
 }
 
@@ -103,9 +103,7 @@ function exit(model: ModelBuilder, config: Gpt2Config, tensors: Tensors): Region
   const { eps, hiddenSize: width } = config;
   const body = model.body(width, { positions: false });
   const normed = body.layerNorm(X, tensors.finalNorm, { eps, width });
-  return body.finish(
-    body.linear(normed, { weight: model.weight(tensors.head?.weight ?? tensors.tokens), bias: undefined }),
-  );
+  return body.finish(body.linear(normed, { weight: model.weight(tensors.head), bias: undefined }));
 }
 
 /** The stored weight turned round to [out, in]. */

@@ -4,6 +4,7 @@ import type { Place } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Network, WeightSource } from '../../../ir/index.ts';
 import type { Family, Gpt2Config, LlamaConfig, ModelConfig, OptConfig, VitConfig } from '../config/types.ts';
 import { checkTensors, detectPrefix } from './check.ts';
+import { compareCopies } from './copies.ts';
 import type { Architecture, FamilyDefinition } from './family.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
@@ -33,9 +34,10 @@ export interface BuildOptions {
 
 /**
  * The plain sequential network of a checkpoint: unfused ops, every block with one successor, the identity in every
- * respect of what the model was trained as. Reads no weights, only their names and shapes.
+ * respect of what the model was trained as. Reads names and shapes, and no weights but a tied head that is stored all the
+ * same, which must be the embedding.
  *
- * @throws RadialError RC0250 – RC0254, all that is wrong with the tensors at once.
+ * @throws RadialError RC0250 – RC0255, all that is wrong with the names and shapes of the tensors at once.
  */
 export function buildNetwork(config: ModelConfig, weights: WeightSource, options: BuildOptions): Network {
   return withFamily(config.family, config, weights, options);
@@ -58,10 +60,12 @@ function withFamily<F extends Family>(
   checkTensors(weights, {
     title: definition.title,
     needed: architecture.tensors,
-    ignored: definition.ignored(config),
+    copies: architecture.copies.map(({ copy }) => copy),
+    ignored: definition.ignored,
     place,
   });
   const context = chooseContext(definition, config, options, place);
+  compareCopies(weights, architecture.copies, place);
   return architecture.build({ name: options.name, context });
 }
 

@@ -15,13 +15,14 @@ const FREQUENCIES = /(^|\.)rotary_emb\.inv_freq$/;
 export const llama: FamilyDefinition<LlamaConfig> = {
   title: 'Llama',
   prefixes: ['model.', ''],
-  ignored: (config) => (config.tieWordEmbeddings ? [FREQUENCIES, /^lm_head\.weight$/] : [FREQUENCIES]),
+  ignored: [FREQUENCIES],
   positions: (config) => ({ count: config.maxPositions, kind: 'rotary' }),
   describe: (config, prefix) => {
     const table = new TensorTable(prefix);
     const tensors = declare(table, config);
     return {
       tensors: table.list(),
+      copies: table.copies(),
       build: ({ name, context }) => {
         const model = new ModelBuilder();
         const rope = ropeTables(model, config, context);
@@ -40,13 +41,12 @@ export const llama: FamilyDefinition<LlamaConfig> = {
 
 function declare(table: TensorTable, config: LlamaConfig) {
   const { hiddenSize: width, vocab } = config;
+  const tokens = table.embedding('embed_tokens', vocab, width);
   return {
-    tokens: table.embedding('embed_tokens', vocab, width),
+    tokens,
     layers: mapLayers(config.layers, (layer) => declareLayer(table, config, `layers.${layer}`)),
     finalNorm: table.rmsNorm('norm', width),
-    head: config.tieWordEmbeddings
-      ? undefined
-      : table.outside('lm_head', { inputs: width, outputs: vocab, bias: false }),
+    head: table.languageHead(tokens, config.tieWordEmbeddings),
   };
 }
 
@@ -119,7 +119,5 @@ function mlp(model: ModelBuilder, config: LlamaConfig, tensors: LayerTensors): R
 function exit(model: ModelBuilder, config: LlamaConfig, tensors: Tensors): Region {
   const body = model.body(config.hiddenSize, { positions: false });
   const normed = body.rmsNorm(X, tensors.finalNorm, config.eps);
-  return body.finish(
-    body.linear(normed, { weight: model.weight(tensors.head?.weight ?? tensors.tokens), bias: undefined }),
-  );
+  return body.finish(body.linear(normed, { weight: model.weight(tensors.head), bias: undefined }));
 }

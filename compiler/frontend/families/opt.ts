@@ -21,13 +21,15 @@ type LayerTensors = ReturnType<typeof declareLayer>;
 export const opt: FamilyDefinition<OptConfig> = {
   title: 'OPT',
   prefixes: ['model.decoder.', 'decoder.', ''],
-  ignored: (config) => (config.tieWordEmbeddings ? [/^lm_head\.weight$/, ...EXTRA] : EXTRA),
+  // Bookkeeping of Meta's own files.
+  ignored: [/(^|\.)decoder\.version$/, /^version$/],
   positions: (config) => ({ count: config.maxPositions, kind: 'table' }),
   describe: (config, prefix) => {
     const table = new TensorTable(prefix);
     const tensors = declare(table, config);
     return {
       tensors: table.list(),
+      copies: table.copies(),
       build: ({ name, context }) => {
         const model = new ModelBuilder();
         return sequentialNetwork(model, {
@@ -43,22 +45,18 @@ export const opt: FamilyDefinition<OptConfig> = {
   },
 };
 
-/** Bookkeeping of Meta's own files. */
-const EXTRA: readonly RegExp[] = [/(^|\.)decoder\.version$/, /^version$/];
-
 function declare(table: TensorTable, config: OptConfig) {
   const { hiddenSize: width, wordEmbedProjDim: narrow, vocab } = config;
   const projected = narrow !== width;
+  const tokens = table.embedding('embed_tokens', vocab, narrow);
   return {
-    tokens: table.embedding('embed_tokens', vocab, narrow),
+    tokens,
     positions: table.embedding('embed_positions', config.maxPositions + POSITION_OFFSET, width),
     projectIn: projected ? table.dense('project_in', { inputs: narrow, outputs: width, bias: false }) : undefined,
     layers: mapLayers(config.layers, (layer) => declareLayer(table, config, layer)),
     finalNorm: hasFinalNorm(config) ? declareNorm(table, config, 'final_layer_norm') : undefined,
     projectOut: projected ? table.dense('project_out', { inputs: width, outputs: narrow, bias: false }) : undefined,
-    head: config.tieWordEmbeddings
-      ? undefined
-      : table.outside('lm_head', { inputs: narrow, outputs: vocab, bias: false }),
+    head: table.languageHead(tokens, config.tieWordEmbeddings),
   };
 }
 
@@ -135,6 +133,5 @@ function exit(model: ModelBuilder, config: OptConfig, tensors: Tensors): Region 
   const body = model.body(width, { positions: false });
   const normed = hasFinalNorm(config) ? body.layerNorm(X, tensors.finalNorm, { eps, width }) : X;
   const narrowed = tensors.projectOut === undefined ? normed : body.linear(normed, model.dense(tensors.projectOut));
-  const head = model.weight(tensors.head?.weight ?? tensors.tokens);
-  return body.finish(body.linear(narrowed, { weight: head, bias: undefined }));
+  return body.finish(body.linear(narrowed, { weight: model.weight(tensors.head), bias: undefined }));
 }

@@ -11,6 +11,12 @@ export interface TensorSpec {
   readonly std: number;
 }
 
+/** A tensor that the checkpoint may hold although the model reads another in its place, to which it must be equal. */
+export interface TensorCopy {
+  readonly copy: TensorSpec;
+  readonly of: TensorSpec;
+}
+
 /** A linear map. The weight is [out, in], in GPT-2 [in, out]. */
 export interface Dense {
   readonly weight: TensorSpec;
@@ -34,6 +40,7 @@ export function weightStd(inputs: number): number {
 export class TensorTable {
   readonly #prefix: string;
   readonly #specs: TensorSpec[] = [];
+  readonly #copies: TensorCopy[] = [];
 
   /** `prefix` stands before all names but those of {@link TensorTable.outside}. */
   constructor(prefix: string) {
@@ -42,6 +49,10 @@ export class TensorTable {
 
   list(): readonly TensorSpec[] {
     return this.#specs;
+  }
+
+  copies(): readonly TensorCopy[] {
+    return this.#copies;
   }
 
   tensor(ref: string, shape: readonly number[], draw: { readonly mean?: number; readonly std: number }): TensorSpec {
@@ -84,6 +95,15 @@ export class TensorTable {
       weight: this.#add(weight, weight, [outputs, inputs], { std: weightStd(inputs) }),
       bias: bias ? this.#add(`${ref}.bias`, `${ref}.bias`, [outputs], { std: BIAS_STD }) : undefined,
     };
+  }
+
+  /** The head of a language model; a tied one is the embedding `tokens` (vocabulary, width) itself. */
+  languageHead(tokens: TensorSpec, tied: boolean): TensorSpec {
+    const [vocab = 0, width = 0] = tokens.shape;
+    if (!tied) return this.outside('lm_head', { inputs: width, outputs: vocab, bias: false }).weight;
+    const name = 'lm_head.weight';
+    this.#copies.push({ copy: { ...tokens, ref: name, name }, of: tokens });
+    return tokens;
   }
 
   #gain(ref: string, width: number): TensorSpec {

@@ -12,13 +12,14 @@ export const vit: FamilyDefinition<VitConfig> = {
   title: 'ViT for image classification',
   prefixes: ['vit.', ''],
   // What other heads of the base model use.
-  ignored: () => [/^(vit\.)?pooler\.dense\.(weight|bias)$/, /^(vit\.)?embeddings\.mask_token$/],
+  ignored: [/^(vit\.)?pooler\.dense\.(weight|bias)$/, /^(vit\.)?embeddings\.mask_token$/],
   positions: (config) => ({ count: tokenCount(config), kind: 'fixed' }),
   describe: (config, prefix) => {
     const table = new TensorTable(prefix);
     const tensors = declare(table, config);
     return {
       tensors: table.list(),
+      copies: table.copies(),
       build: ({ name, context }) => {
         const model = new ModelBuilder();
         return sequentialNetwork(model, {

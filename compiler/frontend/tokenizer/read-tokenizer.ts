@@ -7,7 +7,8 @@
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Place } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Checkpoint } from '../checkpoint.ts';
-import { isJsonObject, parseJson, readJsonBytes } from '../json.ts';
+import { readInFolder } from '../files.ts';
+import { isJsonObject, parseJson } from '../json.ts';
 import type { JsonDocument } from '../json.ts';
 
 /** Vocabularies of 256,000 tokens come to about 35 MB. */
@@ -25,7 +26,7 @@ export function readTokenizer({ dir, tokenizerPath, tokenizerConfig }: Checkpoin
   if (tokenizerPath === undefined) return { files: [] };
   const read = (file: string): { file: string; bytes: Uint8Array } => ({
     file,
-    bytes: readJsonBytes(dir, file, MAX_BYTES),
+    bytes: readInFolder(dir, file, MAX_BYTES),
   });
   const first = read('tokenizer.json');
   const tokenizer = parseJson(first.bytes, tokenizerPath);

@@ -118,7 +118,7 @@ const shardCodes = {
   },
   RC0132: {
     title: 'File missing or unreadable',
-    explanation: 'A file that the checkpoint needs does not exist or may not be read.',
+    explanation: 'A file or folder that is needed does not exist or may not be read.',
   },
   RC0133: {
     title: 'Link that leaves the checkpoint',
@@ -194,9 +194,9 @@ const jsonCodes = {
   },
   RC0154: { title: 'JSON file not UTF-8', explanation: 'JSON files are UTF-8; a byte order mark is allowed.' },
   RC0155: {
-    title: 'JSON file too large',
+    title: 'Text file too large',
     explanation:
-      'config.json, the shard index and their like may have at most 10,000,000 bytes, tokenizer.json at most 64,000,000.',
+      'config.json, the shard index and their like may have at most 10,000,000 bytes, tokenizer.json at most 64,000,000, IR text (*.rir) at most 12 MiB. Nothing of a larger file is read.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;
 

@@ -37,6 +37,7 @@ const MAX_TENSORS = 250_000;
 const MAX_RANK = 64;
 const MAX_DTYPE_CHARS = 32;
 const METADATA = '__metadata__';
+const DAMAGED = 'the header is damaged or forged; save the file again, or get it from its source';
 const FIELDS = ['dtype', 'shape', 'data_offsets'] as const;
 
 interface RawEntry {
@@ -58,7 +59,12 @@ export function parseHeader(text: string, dataBytes: number, file: string): Head
     if (raw.has(key) || (key === METADATA && metadata !== undefined)) duplicate(scanner, key, at);
     if (key === METADATA) metadata = readMetadata(scanner);
     else raw.set(key, readEntry(scanner, key));
-    if (raw.size > MAX_TENSORS) scanner.fault('RC0122', `the file has more than ${MAX_TENSORS} tensors`, { at });
+    if (raw.size > MAX_TENSORS) {
+      scanner.fault('RC0122', `the file has more than ${MAX_TENSORS} tensors`, {
+        at,
+        help: 'no model has so many; get the file from its source again',
+      });
+    }
   });
   scanner.end();
   const entries = [...raw].map(([name, entry]): [string, TensorEntry] => [name, checkEntry(name, entry, file)]);
@@ -87,12 +93,13 @@ function duplicate(scanner: JsonScanner, key: string, at: number): never {
 }
 
 function readMetadata(scanner: JsonScanner): Map<string, string> {
-  if (scanner.peek() !== '{') scanner.fault('RC0108', '__metadata__ is not an object');
+  const help = 'save the file again; __metadata__ is an object of strings, or left out';
+  if (scanner.peek() !== '{') scanner.fault('RC0108', '__metadata__ is not an object', { help });
   const metadata = new Map<string, string>();
   readMembers(scanner, (key, at) => {
     if (metadata.has(key)) duplicate(scanner, key, at);
     if (scanner.peek() !== '"') {
-      scanner.fault('RC0108', `the value of ${quote(key)} in __metadata__ is not a string`);
+      scanner.fault('RC0108', `the value of ${quote(key)} in __metadata__ is not a string`, { help });
     }
     metadata.set(key, scanner.string());
   });
@@ -159,6 +166,7 @@ function readInteger(scanner: JsonScanner, name: string, field: string): number 
     if (Number.isSafeInteger(value)) return value;
     return scanner.fault('RC0113', `tensor ${quote(name)} has a number in ${field} that is 2^53 or more`, {
       at: start,
+      help: DAMAGED,
     });
   }
   return entryFault(scanner, name, `has something in ${field} that is not a number`);
@@ -169,37 +177,41 @@ function checkEntry(
   { dtype, shape, offsets: [begin = 0, end = 0] }: RawEntry,
   file: string,
 ): TensorEntry {
-  const refuse = (code: DiagnosticCode, message: string, help?: string): never =>
-    fail(code, message, {
-      place: { file, subject: `tensor ${quote(name)}` },
-      ...(help !== undefined && { help }),
-    });
+  const refuse = (code: DiagnosticCode, message: string, help: string): never =>
+    fail(code, message, { place: { file, subject: `tensor ${quote(name)}` }, help });
   const bits = dtypeBits.get(dtype);
   if (bits === undefined) {
     const near = dtype.length > MAX_DTYPE_CHARS ? undefined : nearest(dtype, [...dtypeBits.keys()]);
     return refuse(
       'RC0110',
       `the dtype ${quote(dtype)} is not known`,
-      near === undefined ? undefined : `did you mean ${near}?`,
+      near === undefined ? 'save the tensor again, as F32, F16 or BF16' : `did you mean ${near}?`,
     );
   }
-  if (begin > end) refuse('RC0111', `data_offsets [${begin}, ${end}] end before they begin`);
+  if (begin > end) refuse('RC0111', `data_offsets [${begin}, ${end}] end before they begin`, DAMAGED);
   let elements = 1;
   for (const size of shape) {
     if (size > 0 && elements > Math.floor(Number.MAX_SAFE_INTEGER / size)) {
-      refuse('RC0113', `the product of the shape [${shape.join(', ')}] overflows`);
+      refuse('RC0113', `the product of the shape [${shape.join(', ')}] overflows`, DAMAGED);
     }
     elements *= size;
   }
   if (elements > Math.floor(Number.MAX_SAFE_INTEGER / bits)) {
-    refuse('RC0113', `the size of ${elements} elements of ${dtype} overflows`);
+    refuse('RC0113', `the size of ${elements} elements of ${dtype} overflows`, DAMAGED);
   }
-  if ((elements * bits) % 8 !== 0) refuse('RC0114', `${elements} elements of ${dtype} do not fill whole bytes`);
+  if ((elements * bits) % 8 !== 0) {
+    refuse(
+      'RC0114',
+      `${elements} elements of ${dtype} do not fill whole bytes`,
+      'save the tensor again in a wider dtype, such as F16',
+    );
+  }
   const size = (elements * bits) / 8;
   if (end - begin !== size) {
     refuse(
       'RC0112',
       `data_offsets [${begin}, ${end}] span ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] needs ${size}`,
+      DAMAGED,
     );
   }
   return { dtype, shape, elements, begin, end };

@@ -106,7 +106,10 @@ function readHeader(file: OpenFile, length: number): Header {
   let end = length;
   while (bytes[end - 1] === 0x20) end--;
   if (bytes[end - 1] !== 0x7d) {
-    fail('RC0106', 'the header does not end with "}" and spaces', { place: { file: file.path } });
+    fail('RC0106', 'the header does not end with "}" and spaces', {
+      place: { file: file.path },
+      help: 'the file was not written by a safetensors library, or damaged; save or download it again',
+    });
   }
   return parseHeader(decode(bytes.subarray(0, end), file.path), file.size - PREFIX_BYTES - length, file.path);
 }
@@ -115,6 +118,9 @@ function decode(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return fail('RC0104', 'the header is not valid UTF-8', { place: { file } });
+    return fail('RC0104', 'the header is not valid UTF-8', {
+      place: { file },
+      help: 'the file was not written by a safetensors library, or damaged; save or download it again',
+    });
   }
 }

@@ -1,13 +1,19 @@
-/** @file The weights of a checkpoint: tensors by name, read from their files on demand and widened to f32. */
+/**
+ * @file The weights of a checkpoint: tensors by name, read from their files on demand and widened to f32.
+ *
+ * What is read is finite: every reader, the compiler and the interpreter alike, is told of NaN and infinities here.
+ */
 import { fail, nearest } from '../../../ir/diagnostics/diagnostic.ts';
 import type { WeightSource } from '../../../ir/index.ts';
 import { bytesPerWeight, isWeightDtype, widenBf16, widenF16 } from './dtypes.ts';
+import { checkFinite } from './finite.ts';
 import type { TensorEntry } from './header.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import { openShards } from './shards.ts';
 import { mustBeFolder } from '../files.ts';
 import { quote } from '../quote.ts';
 
+/** `read` throws RC0117 (a dtype that weights cannot have), RC0118 (no such tensor), RC0119 (a number is not finite). */
 export interface Weights extends WeightSource {
   /** As stored, for example `F16` or `I64`; undefined when there is no tensor of that name. */
   dtype(name: string): string | undefined;
@@ -59,7 +65,7 @@ function notFound(name: string, tensors: ReadonlyMap<string, StoredTensor>, fold
   const near = nearest(name, [...tensors.keys()]);
   return fail('RC0118', `the checkpoint has no tensor ${quote(name)}`, {
     place: { file: folder },
-    ...(near !== undefined && { help: `did you mean ${quote(near)}?` }),
+    help: near === undefined ? 'these weights are of another model, or incomplete' : `did you mean ${quote(near)}?`,
   });
 }
 
@@ -78,6 +84,7 @@ function readRange(tensor: StoredTensor, from: number, to: number): Float32Array
   const start = begin + from * bytesPerWeight[dtype];
   if (dtype === 'F32') home.readData(start, new Uint8Array(result.buffer));
   else readHalves(home, start, result, dtype === 'F16' ? widenF16 : widenBf16);
+  checkFinite(result, { tensor: name, file: home.path, offset: from });
   return result;
 }
 

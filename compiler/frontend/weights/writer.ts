@@ -129,6 +129,9 @@ function onDisk<T>(path: string, operation: () => T): T {
     return operation();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return fail('RC0143', `the weights cannot be written (${code})`, { place: { file: path } });
+    return fail('RC0143', `the weights cannot be written (${code})`, {
+      place: { file: path },
+      help: code === 'ENOSPC' ? 'make room on the disk' : 'choose a folder that you may write to',
+    });
   }
 }

@@ -64,7 +64,7 @@ describe('radialc targets', () => {
   it('lists the targets', async () => {
     const text = await ok('targets');
     for (const { name, dtypes } of targets) assert.ok(text.includes(name) && text.includes(dtypes.join(', ')));
-    assert.deepEqual(await okJson('targets'), targets);
+    assert.deepEqual(await okJson('targets'), JSON.parse(JSON.stringify(targets)));
   });
 });
 

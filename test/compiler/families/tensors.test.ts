@@ -6,6 +6,7 @@ import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { WeightSource } from '../../../ir/weights.ts';
 import type { JsonObject } from '../../../compiler/frontend/json.ts';
+import { assertHelpful } from '../frontend/support.ts';
 import { configOf, shapesFor, shapesOnly, tinyGpt2, tinyLlama, tinyOpt, tinyVit } from './support.ts';
 
 type Shapes = Map<string, readonly number[]>;
@@ -176,8 +177,9 @@ function diagnosticsOf(fields: JsonObject, source: WeightSource, context?: numbe
   try {
     buildNetwork(configOf(fields), source, { name: 'm', source: 'folder', context });
   } catch (error) {
-    if (error instanceof RadialError) return error.diagnostics;
-    throw error;
+    if (!(error instanceof RadialError)) throw error;
+    error.diagnostics.forEach(assertHelpful);
+    return error.diagnostics;
   }
   return assert.fail('nothing was found wrong');
 }

@@ -5,7 +5,7 @@ import { readConfig } from '../../../compiler/frontend/config/read-config.ts';
 import type { ModelConfig } from '../../../compiler/frontend/config/types.ts';
 import { parseJson } from '../../../compiler/frontend/json.ts';
 import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
-import { failsWith } from './support.ts';
+import { assertHelpful, failsWith } from './support.ts';
 
 type Code = Parameters<typeof failsWith>[0];
 
@@ -19,7 +19,7 @@ describe('config.json, what is refused', () => {
     assert.equal(found.place?.file, 'config.json');
     assert.ok((found.place.line ?? 0) >= 1);
     assert.match(found.message, text);
-    if (found.help !== undefined) assert.match(found.help, help);
+    assert.match(found.help ?? '', help);
   };
 
   it('RC0202: a configuration that is no object', () => {
@@ -106,6 +106,11 @@ describe('config.json, what is refused', () => {
     [{ model_type: 'llama', head_dim: 7 }, 'head_dim', /even head_dim, found 7/],
     [{ model_type: 'vit', patch_size: 15 }, 'patch_size', /15 does not divide image_size 224/],
     [{ model_type: 'vit', patch_size: 1, image_size: 16384 }, 'patch_size', /patches/],
+    [{ model_type: 'gpt2', n_embd: 40, n_head: 5, hidden_size: 80 }, 'hidden_size', /hidden_size 80 .* n_embd 40/],
+    [{ model_type: 'gpt2', n_head: 4, num_attention_heads: 8 }, 'num_attention_heads', /n_head 4/],
+    [{ model_type: 'gpt2', n_layer: 2, num_hidden_layers: 1 }, 'num_hidden_layers', /n_layer 2/],
+    [{ model_type: 'gpt2', n_positions: 23, max_position_embeddings: 24 }, 'max_position_embeddings', /n_positions 23/],
+    [{ model_type: 'gpt2', num_attention_heads: 5 }, 'num_attention_heads', /5 does not divide n_embd 768/],
   ] as const) {
     it(`RC0205: ${JSON.stringify(fields)}`, () => {
       refuses('RC0205', fields, field, text);
@@ -122,6 +127,34 @@ describe('config.json, what is refused', () => {
     };
     refuses('RC0205', { model_type: 'llama', rope_scaling: rope }, 'rope_scaling.high_freq_factor', /not above/);
   });
+
+  const llama3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 };
+  const twice = { rope_type: 'linear', factor: 2 };
+  for (const [fields, field, text] of [
+    [{ rope_scaling: { ...twice, type: 'dynamic' } }, 'rope_scaling.type', /"dynamic" contradicts rope_type "linear"/],
+    [
+      { rope_scaling: { rope_type: 'default', type: 'linear' } },
+      'rope_scaling.type',
+      /contradicts rope_type "default"/,
+    ],
+    [{ rope_scaling: twice, rope_parameters: { rope_theta: 10000 } }, 'rope_scaling', /contradicts rope_parameters/],
+    [{ rope_scaling: twice, rope_parameters: { ...twice, factor: 4 } }, 'rope_scaling', /contradicts rope_parameters/],
+    [{ rope_theta: 7, rope_parameters: { rope_theta: 8 } }, 'rope_parameters.rope_theta', /8 contradicts .* 7/],
+    [
+      { rope_scaling: { ...twice, rope_theta: 9 }, rope_parameters: { ...twice, rope_theta: 8 } },
+      'rope_scaling.rope_theta',
+      /9 contradicts .* 8/,
+    ],
+    [
+      { original_max_position_embeddings: 8, rope_scaling: { rope_type: 'llama3', ...llama3 } },
+      'original_max_position_embeddings',
+      /8 contradicts rope_scaling\.original_max_position_embeddings 64/,
+    ],
+  ] as const) {
+    it(`RC0205: ${JSON.stringify(fields)}`, () => {
+      refuses('RC0205', { model_type: 'llama', ...fields }, field, text, /remove the one/);
+    });
+  }
 
   it('RC0206: activations, with the list of those that are supported', () => {
     refuses(
@@ -146,12 +179,38 @@ describe('config.json, what is refused', () => {
     }
   });
 
+  for (const [fields, field, text] of [
+    [{ rope_scaling: {} }, 'rope_scaling', /names no rope type/],
+    [{ rope_scaling: { factor: 2 } }, 'rope_scaling', /names no rope type/],
+    [{ rope_scaling: { rope_type: null, type: null } }, 'rope_scaling', /names no rope type/],
+    [{ rope_scaling: { rope_type: null, type: 'yarn', factor: 2 } }, 'rope_scaling.type', /"yarn"/],
+    [{ rope_scaling: { rope_type: 'default', factor: 8 } }, 'rope_scaling.factor', /"default" has no .*found 8/],
+    [{ rope_parameters: { factor: 8 } }, 'rope_parameters.factor', /"default" has no field "factor"/],
+    [{ rope_parameters: { full_attention: { rope_type: 'yarn' } } }, 'rope_parameters.full_attention', /"yarn"/],
+    [
+      { rope_scaling: { rope_type: 'linear', factor: 2, low_freq_factor: 1 } },
+      'rope_scaling.low_freq_factor',
+      /"linear" has no field/,
+    ],
+    [
+      { rope_scaling: { rope_type: 'llama3', ...llama3, attention_factor: 0.1 } },
+      'rope_scaling.attention_factor',
+      /"llama3" has no field/,
+    ],
+  ] as const) {
+    it(`RC0207: ${JSON.stringify(fields)}`, () => {
+      refuses('RC0207', { model_type: 'llama', ...fields }, field, text, /default, linear, llama3/);
+    });
+  }
+
   for (const [fields, field] of [
     [{ model_type: 'gpt2', add_cross_attention: true }, 'add_cross_attention'],
     [{ model_type: 'opt', is_encoder_decoder: true }, 'is_encoder_decoder'],
     [{ model_type: 'llama', sliding_window: 4096 }, 'sliding_window'],
     [{ model_type: 'llama', partial_rotary_factor: 0.5 }, 'partial_rotary_factor'],
     [{ model_type: 'llama', rope_parameters: { partial_rotary_factor: 0.5 } }, 'rope_parameters.partial_rotary_factor'],
+    [{ model_type: 'llama', pruned_heads: { 0: [1] } }, 'pruned_heads'],
+    [{ model_type: 'gpt2', pruned_heads: [[0, 1]] }, 'pruned_heads'],
   ] as const) {
     it(`RC0208: ${JSON.stringify(fields)}`, () => {
       refuses('RC0208', fields, field, /not supported/);
@@ -171,6 +230,7 @@ describe('config.json, what is refused', () => {
     const fields = { model_type: 'llama', architectures: ['LlamaForSequenceClassification'] };
     refuses('RC0210', fields, 'architectures', /SequenceClassification/, /LlamaForCausalLM/);
     refuses('RC0210', { model_type: 'vit', architectures: 'x' }, 'architectures', /not supported/);
+    refuses('RC0210', { model_type: 'vit', architectures: [7] }, 'architectures', /not supported/);
   });
 });
 
@@ -183,6 +243,10 @@ describe('config.json, anything', () => {
       num_key_value_heads: 0,
       head_dim: 0,
       n_inner: 0,
+      n_head: 0,
+      max_position_embeddings: 0,
+      pruned_heads: 0,
+      original_max_position_embeddings: 0,
     },
     ...{ hidden_act: 0, activation_function: 0, rope_scaling: 0, rope_parameters: 0, rope_theta: 0, rms_norm_eps: 0 },
     ...{ eos_token_id: 0, id2label: 0, image_size: 0, patch_size: 0, architectures: 0, quantization_config: 0 },
@@ -204,6 +268,7 @@ describe('config.json, anything', () => {
           config = read({ model_type, ...given });
         } catch (error) {
           assert.ok(error instanceof RadialError, String(error));
+          error.diagnostics.forEach(assertHelpful);
           return;
         }
         const { hiddenSize, layers, heads, ffn } = config;

@@ -123,6 +123,14 @@ describe('config.json, what the families read', () => {
     assert.equal(gpt2({ n_embd: 24, n_inner: 50 }).ffn, 50);
   });
 
+  it('GPT-2: sizes under the names of other families', () => {
+    const own = gpt2({ n_embd: 40, n_head: 5, n_layer: 2, n_positions: 23 });
+    const names = { hidden_size: 40, num_attention_heads: 5, num_hidden_layers: 2, max_position_embeddings: 23 };
+    assert.deepEqual(gpt2(names), own);
+    assert.deepEqual(gpt2({ ...names, n_embd: 40, n_head: 5, n_layer: 2, n_positions: 23 }), own);
+    assert.deepEqual([own.hiddenSize, own.heads, own.layers, own.maxPositions, own.ffn], [40, 5, 2, 23, 160]);
+  });
+
   it('Llama: heads', () => {
     const config = llama({ hidden_size: 64, num_attention_heads: 8, num_key_value_heads: 2 });
     assert.deepEqual([config.kvHeads, config.headDim], [2, 8]);
@@ -139,6 +147,44 @@ describe('config.json, what the families read', () => {
     assert.deepEqual(llama({ rope_scaling: { type: 'linear', factor: 2 } }).ropeScaling, { kind: 'linear', factor: 2 });
     assert.deepEqual(llama({ rope_theta: 7, rope_parameters: { rope_type: 'default' } }).ropeTheta, 7);
     assert.deepEqual(llama({ rope_theta: null, rope_scaling: null }).ropeTheta, 10000);
+  });
+
+  it('Llama: rotary positions that are given twice, or with fields that say nothing', () => {
+    const twice = { kind: 'linear', factor: 2 };
+    const scalings: readonly Fields[] = [
+      { type: 'linear', rope_type: 'linear', factor: 2 },
+      { rope_type: null, type: 'linear', factor: 2 },
+      { rope_type: 'linear', factor: 2, full_attention: null, partial_rotary_factor: null },
+    ];
+    for (const rope_scaling of scalings) assert.deepEqual(llama({ rope_scaling }).ropeScaling, twice);
+    const both = { rope_scaling: scalings[0], rope_parameters: { rope_type: 'linear', factor: 2, rope_theta: 5 } };
+    assert.deepEqual([llama(both).ropeScaling, llama(both).ropeTheta], [twice, 5]);
+    assert.equal(llama({ ...both, rope_theta: 5 }).ropeTheta, 5);
+    assert.deepEqual(llama({ rope_parameters: { rope_theta: 5 } }).ropeScaling, { kind: 'none' });
+    assert.deepEqual(llama({ rope_scaling: { rope_type: 'default', factor: 1 } }).ropeScaling, { kind: 'none' });
+    assert.deepEqual(llama({ original_max_position_embeddings: 9 }).ropeScaling, { kind: 'none' });
+  });
+
+  it('Llama: what Meta has published', () => {
+    const llama2 = { hidden_size: 4096, max_position_embeddings: 4096, rms_norm_eps: 1e-5, rope_scaling: null };
+    assert.deepEqual(llama({ ...llama2, pretraining_tp: 1 }).ropeScaling, { kind: 'none' });
+    const { ropeTheta, ropeScaling } = llama({
+      architectures: ['LlamaForCausalLM'],
+      head_dim: 64,
+      hidden_size: 2048,
+      max_position_embeddings: 131072,
+      num_key_value_heads: 8,
+      rope_scaling: {
+        factor: 32.0,
+        high_freq_factor: 4.0,
+        low_freq_factor: 1.0,
+        original_max_position_embeddings: 8192,
+        rope_type: 'llama3',
+      },
+      rope_theta: 500000.0,
+      tie_word_embeddings: true,
+    });
+    assert.deepEqual([ropeTheta, ropeScaling.kind], [500000, 'llama3']);
   });
 
   it('ViT: the number of labels', () => {
@@ -170,6 +216,9 @@ describe('config.json, what the families read', () => {
       attn_pdrop: 0.1,
       quantization_config: null,
       sliding_window: null,
+      architectures: [],
+      pruned_heads: {},
+      auto_map: { AutoModelForCausalLM: 'modeling.Model' },
     };
     assert.deepEqual(llama(same), llama());
     assert.deepEqual(llama({ __proto__x: 1, constructor: { a: 1 } }), llama());

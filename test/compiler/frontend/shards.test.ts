@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSafetensors } from '../../../compiler/frontend/weights/safetensors.ts';
+import { openShards } from '../../../compiler/frontend/weights/shards.ts';
 import { openWeights } from '../../../compiler/frontend/weights/weights.ts';
 import { entry, failsWith, safetensors, withFolder } from './support.ts';
 
@@ -175,6 +176,14 @@ describe('what a name leads to', () => {
       assert.match(failsWith('RC0134', () => openWeights(folder)).message, /a pipe/);
     });
     assert.match(failsWith('RC0134', () => openSafetensors('/dev/zero')).message, /a device/);
+  });
+
+  it('RC0132: a folder that cannot be listed', () => {
+    withFolder({}, (folder) => {
+      const gone = join(folder, 'gone');
+      assert.equal(failsWith('RC0132', () => openShards(gone)).place?.file, gone);
+      assert.match(failsWith('RC0132', () => openShards('a\0b')).message, /ERR_INVALID_ARG_VALUE/);
+    });
   });
 
   it('RC0132: a link to nothing, a link to itself', () => {

@@ -23,7 +23,7 @@ export function withFolder<T>(files: Readonly<Record<string, FileContent>>, run:
   }
 }
 
-/** The first diagnostic that `run` ends in; it must have this code, which must be documented. */
+/** The first diagnostic that `run` ends in; it must have this code, which must be documented. All have a place and help. */
 export function failsWith(code: keyof typeof frontendCodes, run: () => unknown): Diagnostic {
   try {
     run();
@@ -33,9 +33,16 @@ export function failsWith(code: keyof typeof frontendCodes, run: () => unknown):
     assert.ok(first !== undefined);
     assert.equal(first.code, code, error.message);
     assert.ok(Object.hasOwn(frontendCodes, code));
+    error.diagnostics.forEach(assertHelpful);
     return first;
   }
   return assert.fail(`expected ${code}, but nothing was wrong`);
+}
+
+/** A diagnostic says where the fault is and what would fix it. */
+export function assertHelpful({ code, message, place, help }: Diagnostic): void {
+  assert.ok(place?.file !== undefined || place?.subject !== undefined, `${code} has no place: ${message}`);
+  assert.ok(help !== undefined && help.length > 10, `${code} has no help: ${message}`);
 }
 
 interface FileParts {

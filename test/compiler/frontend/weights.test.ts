@@ -97,9 +97,9 @@ describe('writing and reading weights', () => {
     });
   });
 
-  it('keeps subnormals, infinities and NaN of F16', () => {
+  it('keeps subnormals and signed zeros of F16', () => {
     const data = Buffer.alloc(8);
-    const bits = [0x0001, 0xfc00, 0x7e00, 0x8000];
+    const bits = [0x0001, 0xfbff, 0x83ff, 0x8000];
     bits.forEach((pattern, i) => data.writeUInt16LE(pattern, 2 * i));
     withFolder({ [SINGLE]: safetensors({ header: { a: entry('F16', [4], 0, 8) }, data }) }, (folder) => {
       const weights = openWeights(folder);
@@ -201,18 +201,40 @@ describe('weights that cannot be used', () => {
   });
 
   it('RC0119: NaN and infinities, with their index', () => {
-    checkFinite(Float32Array.of(0, -1, 3e38), 'a');
+    checkFinite(Float32Array.of(0, -0, -1, 3e38, -3e38, 1e-45), { tensor: 'a', offset: 0 });
     const { message, place } = failsWith('RC0119', () => {
-      checkFinite(Float32Array.of(0, NaN), 'a', 100);
+      checkFinite(Float32Array.of(0, NaN), { tensor: 'a', offset: 100 });
     });
     assert.equal(message, 'element 101 is NaN');
     assert.equal(place?.subject, 'tensor "a"');
     assert.match(
       failsWith('RC0119', () => {
-        checkFinite(Float32Array.of(-Infinity), 'a');
+        checkFinite(Float32Array.of(-Infinity), { tensor: 'a', offset: 0 });
       }).message,
       /0 is -Infinity/,
     );
+  });
+
+  it('RC0119: every reader is told, in each dtype, with the file', () => {
+    const data = Buffer.alloc(16);
+    data.writeFloatLE(Infinity, 4);
+    data.writeUInt16LE(0x7e00, 10);
+    data.writeUInt16LE(0xff80, 14);
+    const header = { f32: entry('F32', [2], 0, 8), f16: entry('F16', [2], 8, 12), bf16: entry('BF16', [2], 12, 16) };
+    withFolder({ [SINGLE]: safetensors({ header, data }) }, (folder) => {
+      const weights = openWeights(folder);
+      for (const [name, found] of [
+        ['f32', 'Infinity'],
+        ['f16', 'NaN'],
+        ['bf16', '-Infinity'],
+      ] as const) {
+        assert.deepEqual([...weights.read(name, 0, 1)], [0]);
+        const { message, place } = failsWith('RC0119', () => weights.read(name, 1, 2));
+        assert.equal(message, `element 1 is ${found}`);
+        assert.deepEqual(place, { file: join(folder, SINGLE), subject: `tensor "${name}"` });
+      }
+      weights.close();
+    });
   });
 
   it('RC0120: a folder with nothing but pickled weights', () => {
@@ -234,7 +256,7 @@ describe('real weights', () => {
     if (folders.includes(undefined)) this.skip();
     for (const folder of folders) {
       const weights = openWeights(folder ?? '');
-      for (const name of weights.names()) checkFinite(weights.read(name, 0, elements(weights.shape(name) ?? [])), name);
+      for (const name of weights.names()) weights.read(name, 0, elements(weights.shape(name) ?? []));
       weights.close();
     }
   });
