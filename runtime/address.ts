@@ -10,12 +10,15 @@ export interface AddressOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Gets the next bytes of a file; `end` when there are none. */
+/** What the server answers to the request for a file. */
 interface Body {
   readonly url: string;
   /** Bytes that the server announces; undefined when it does not, or sends them compressed. */
   readonly announced: number | undefined;
+  /** The bytes; whoever leaves them early ends the transfer. */
   readonly chunks: AsyncGenerator<Uint8Array, void>;
+  /** Ends a transfer of which nothing was taken. */
+  readonly cancel: () => Promise<void>;
 }
 
 /** @param base - address of the folder, ends in `/` */
@@ -28,9 +31,9 @@ export function addressFiles(base: URL, options: AddressOptions): ArtifactFiles 
     where: base.href.replace(/\/$/, ''),
     local: false,
     readInto: async (file, into) => {
-      const { url, announced, chunks } = await open(file);
+      const { url, announced, chunks, cancel } = await open(file);
       if (announced !== undefined && announced !== into.byteLength) {
-        await chunks.return();
+        await cancel();
         wrongLength(url, String(announced), into.byteLength);
       }
       let done = 0;
@@ -49,7 +52,12 @@ export function addressFiles(base: URL, options: AddressOptions): ArtifactFiles 
       let size = 0;
       for await (const chunk of chunks) {
         size += chunk.byteLength;
-        if (size > most) fail('RC0807', `the file has more than ${most} bytes`, { place: { file: url } });
+        if (size > most) {
+          fail('RC0807', `the file has more than ${most} bytes`, {
+            place: { file: url },
+            help: 'give the address of the folder that radialc compile wrote',
+          });
+        }
         parts.push(chunk);
       }
       const bytes = new Uint8Array(size);
@@ -106,7 +114,11 @@ function bodyOf(response: Response, url: string, signal: AbortSignal | undefined
   const header = response.headers.get('content-length');
   const plain = response.headers.get('content-encoding') === null;
   const announced = plain && header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
-  return { url, announced, chunks: chunksOf(response, url, signal) };
+  const cancel = async (): Promise<void> => {
+    // The error that the caller has found is the one that counts.
+    await response.body?.cancel().catch(() => undefined);
+  };
+  return { url, announced, chunks: chunksOf(response, url, signal), cancel };
 }
 
 async function* chunksOf(
@@ -122,7 +134,10 @@ async function* chunksOf(
       const { done, value } = await reader.read().catch((error: unknown) => broken(url, error, signal));
       if (done) return;
       if (first && looksLikeHtml(value)) {
-        fail('RC0810', 'a web page came instead of the file', { place: { file: url } });
+        fail('RC0810', 'a web page came instead of the file', {
+          place: { file: url },
+          help: 'copy all files of the artifact to the server',
+        });
       }
       first = false;
       yield value;

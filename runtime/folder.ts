@@ -19,6 +19,8 @@ interface OpenedFile {
   readonly handle: FileHandle;
   readonly size: number;
   readonly path: string;
+  /** Its name in the artifact. */
+  readonly file: string;
 }
 
 export function folderFiles(node: NodeModules, folder: string, signal: AbortSignal | undefined): ArtifactFiles {
@@ -30,18 +32,25 @@ export function folderFiles(node: NodeModules, folder: string, signal: AbortSign
       .open(full, constants.O_RDONLY | (constants.O_NONBLOCK || 0))
       .catch((error: unknown) => notReadable(full, file, error));
     try {
-      const stats = await handle.stat();
-      if (!stats.isFile()) fail('RC0806', 'this is no file', { place: { file: full } });
-      return await use({ handle, size: stats.size, path: full });
+      const stats = await handle.stat().catch((error: unknown) => notReadable(full, file, error));
+      if (!stats.isFile()) {
+        fail('RC0806', 'this is no file', {
+          place: { file: full },
+          help: 'put the file itself there; copy all files of the artifact again from their source',
+        });
+      }
+      return await use({ handle, size: stats.size, path: full, file });
     } finally {
       await handle.close();
     }
   };
-  const readInto = async ({ handle, size, path: full }: OpenedFile, into: Uint8Array): Promise<void> => {
+  const readInto = async ({ handle, size, path: full, file }: OpenedFile, into: Uint8Array): Promise<void> => {
     if (size !== into.byteLength) wrongLength(full, String(size), into.byteLength);
     for (let done = 0; done < into.byteLength;) {
       signal?.throwIfAborted();
-      const { bytesRead } = await handle.read(into, done, Math.min(STEP, into.byteLength - done), done);
+      const { bytesRead } = await handle
+        .read(into, done, Math.min(STEP, into.byteLength - done), done)
+        .catch((error: unknown) => notReadable(full, file, error));
       if (bytesRead === 0) wrongLength(full, String(done), into.byteLength);
       done += bytesRead;
     }
@@ -55,6 +64,7 @@ export function folderFiles(node: NodeModules, folder: string, signal: AbortSign
         if (opened.size > most) {
           fail('RC0807', `the file has ${opened.size} bytes, at most ${most} are read`, {
             place: { file: opened.path },
+            help: 'give the folder that radialc compile wrote',
           });
         }
         const bytes = new Uint8Array(opened.size);

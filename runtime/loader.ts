@@ -7,6 +7,7 @@ import { readEntry, readManifestOf } from './files.ts';
 import type { ArtifactFiles } from './files.ts';
 import { folderFiles } from './folder.ts';
 import { nodeModules, pageAddress } from './host.ts';
+import type { NodeModules } from './host.ts';
 import { createModel } from './model.ts';
 import type { TokenizerFiles } from './model.ts';
 import { booleanOption, checkNames, functionOption, signalOption } from './options.ts';
@@ -29,7 +30,7 @@ export async function load(source: string | URL = new URL('.', here), options: L
     report('progress', entry.file, entry.bytes);
     return bytes;
   };
-  if (files.local) for (const entry of [...manifest.loader, ...manifest.ir]) await read(entry);
+  for (const entry of unusedFiles(manifest, files)) await read(entry);
   const wasm = await read(manifest.wasm);
   report('compile', manifest.wasm.file, 0);
   const tokenizer = await readTokenizer(manifest.tokenizer, read);
@@ -67,7 +68,7 @@ function openFiles(source: unknown, options: LoadOptions): ArtifactFiles {
   const url = addressOf(source);
   if (url === undefined || url.protocol === 'file:') {
     if (node !== undefined) {
-      return folderFiles(node, url === undefined ? String(source) : node.url.fileURLToPath(url), signal);
+      return folderFiles(node, url === undefined ? String(source) : pathOf(url, node), signal);
     }
     const page = pageAddress();
     if (url === undefined && page !== undefined) return openFiles(new URL(String(source), page), options);
@@ -82,22 +83,43 @@ function openFiles(source: unknown, options: LoadOptions): ArtifactFiles {
   return addressFiles(base, { fetch: customFetch ?? ((...args) => fetch(...args)), allowRedirects, signal });
 }
 
+/** The path of a file address, which may name another machine or be badly escaped. */
+function pathOf(url: URL, node: NodeModules): string {
+  try {
+    return node.url.fileURLToPath(url);
+  } catch (error) {
+    return fail('RC0817', `${JSON.stringify(url.href)} is no address of a folder here`, {
+      help: 'give the path of the folder',
+      cause: error,
+    });
+  }
+}
+
 /** The URL that the source is, or undefined for a path. `C:\model` is a path. */
 function addressOf(source: unknown): URL | undefined {
   if (source instanceof URL) return source;
   if (typeof source !== 'string' || source === '') {
-    return fail('RC0817', 'the first argument of load is no folder and no address');
+    return fail('RC0817', 'the first argument of load is no folder and no address', {
+      help: 'give a URL, or a text that is not empty',
+    });
   }
   if (!/^[a-z][a-z0-9+.-]+:/i.test(source)) return undefined;
   return URL.canParse(source) ? new URL(source) : undefined;
 }
 
+/** Files that are not needed to run, but are checked where they are at hand. */
+function unusedFiles({ loader, ir }: Manifest, { local }: ArtifactFiles): readonly FileEntry[] {
+  return local ? [...loader, ...ir] : [];
+}
+
 type Report = (status: 'progress' | 'compile' | 'ready', file: string, bytes: number) => void;
 
 function progressOf(manifest: Manifest, files: ArtifactFiles, { onProgress }: LoadOptions): Report {
-  const { wasm, weights, tokenizer, loader } = manifest;
-  const all = [wasm, ...weights, ...tokenizer, ...(files.local ? loader : [])];
-  const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+  const { wasm, weights, tokenizer } = manifest;
+  const total = [wasm, ...weights, ...tokenizer, ...unusedFiles(manifest, files)].reduce(
+    (sum, { bytes }) => sum + bytes,
+    0,
+  );
   let loaded = 0;
   return (status, file, bytes) => {
     loaded += bytes;

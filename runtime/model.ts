@@ -125,7 +125,9 @@ async function forward(state: State, routes: Routes, { input, options }: Forward
   const { shapes } = program.info;
   checkNames(options, ['route', 'mode', 'positions', 'signal']);
   const { route, mode = 'prefill', positions, signal } = options;
-  if (!['prefill', 'decode'].includes(mode)) fail('RC0902', 'mode is neither "prefill" nor "decode"');
+  if (!['prefill', 'decode'].includes(mode)) {
+    fail('RC0902', 'mode is neither "prefill" nor "decode"', { help: 'leave it out, or give one of them' });
+  }
   signalOption(signal);
   signal?.throwIfAborted();
   const router = routes.router(route);
@@ -153,7 +155,9 @@ async function forwardImage(program: Program, input: unknown, { router, options 
   const { info } = program;
   const { image, context } = info.shapes;
   if (typeof input !== 'object' || input === null || !('pixelValues' in input)) {
-    fail('RC0907', 'the input is neither an array of token ids nor { pixelValues }');
+    fail('RC0907', 'the input is neither an array of token ids nor { pixelValues }', {
+      help: 'give forward an array of ids, or { pixelValues } where the program is for images',
+    });
   }
   checkNames(input, ['pixelValues']);
   requireTask(info, 'image-classification');

@@ -6,7 +6,7 @@ import type { ImageInfo } from './artifact/manifest.ts';
 /** Ends with RC0901 when there is an option of another name, with RC0902 when it is no options object. */
 export function checkNames(options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    fail('RC0902', `the options are ${show(options)}, expected an object`);
+    fail('RC0902', `the options are ${show(options)}, expected an object`, { help: `options are ${known.join(', ')}` });
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return;
@@ -124,7 +124,10 @@ function flatten(value: unknown, shape: readonly number[], path: string): readon
 }
 
 function refuse(name: string, value: unknown, expected: string): never {
-  return fail('RC0902', `${name} is ${show(value)}, expected ${expected}`, { place: { subject: `option "${name}"` } });
+  return fail('RC0902', `${name} is ${show(value)}, expected ${expected}`, {
+    place: { subject: `option "${name}"` },
+    help: `give ${expected}`,
+  });
 }
 
 /** A value as a message shows it. */

@@ -1,4 +1,8 @@
-/** @file A program in memory: the module's exports and views of its buffers. Nothing here allocates while it runs. */
+/**
+ * @file A program in memory: the module's exports and views of its buffers.
+ *
+ * Ids, walks and pixels are written into its memory; logits and probes are views of it.
+ */
 import { fail } from './artifact/errors.ts';
 import { WALK_END } from './artifact/manifest.ts';
 import type { ProgramInfo, Rows } from './artifact/manifest.ts';

@@ -27,7 +27,7 @@ export type Router = (position: number, id: number) => Walk;
 
 export interface Routes {
   readonly defaultWalk: Walk;
-  /** @throws RadialError RC0920 to RC0926 when the route does not fit the program; walks are checked when asked for */
+  /** @throws RadialError RC0920 to RC0925 when the route does not fit the program; walks are checked when asked for */
   router(route: Route | undefined): Router;
 }
 

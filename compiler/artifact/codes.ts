@@ -9,7 +9,8 @@ export const artifactCodes = {
   },
   RC0831: {
     title: 'The artifact cannot be written',
-    explanation: 'The system refused to create or rename a file: no permission, no space, or a path that cannot be.',
+    explanation:
+      'The system refused to look at the output folder, or to create or rename a file: no permission, no space, or a path that cannot be.',
   },
   RC0832: {
     title: 'The runtime bundle is missing',
@@ -29,5 +30,10 @@ export const artifactCodes = {
     title: 'The IR or the weights of the program are not as they were written',
     explanation:
       'network.rir, kernels.rir or a weight chunk has another hash than the manifest says. Compile the program again.',
+  },
+  RC0836: {
+    title: 'The program is beyond what an artifact can describe',
+    explanation:
+      'A field of the manifest is out of the range that every runtime accepts, such as a name of more than 1,000 characters, more than 1,000 ids that end a text, or a hop cap above 65,536. Nothing was written.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -46,13 +46,14 @@ function checkShape({ attrs, type }: Const, source: WeightSource): void {
   });
 }
 
+/** The weights of a checkpoint check themselves; sources in memory do not. */
 function finiteSource(source: WeightSource): WeightSource {
   return {
     shape: (name) => source.shape(name),
     names: () => source.names(),
     read: (name, from, to) => {
       const values = source.read(name, from, to);
-      checkFinite(values, name, from);
+      checkFinite(values, { tensor: name, offset: from });
       return values;
     },
   };

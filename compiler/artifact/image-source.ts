@@ -57,6 +57,7 @@ export function openImage(
     if (entry === undefined) {
       return fail('RC0835', `the weight image has no chunk ${index}, but kernels.rir has weights in it`, {
         place: { file: dir },
+        help: 'compile the program again',
       });
     }
     const file = open.get(index) ?? openListed(dir, entry);

@@ -52,7 +52,10 @@ export function readArtifactIr(dir: string, manifest: Manifest): ArtifactIr {
   const network = parseEntry(dir, manifest, NETWORK_FILE);
   const program = parseEntry(dir, manifest, KERNELS_FILE);
   if (network.stage !== 'network' || program.stage !== 'kernel') {
-    return fail('RC0835', 'the IR files hold modules of another stage than their names say', { place: { file: dir } });
+    return fail('RC0835', 'the IR files hold modules of another stage than their names say', {
+      place: { file: dir },
+      help: 'compile the program again',
+    });
   }
   checkNetwork(network, join(dir, NETWORK_FILE));
   return { network, program, ...openImage(dir, manifest.weights, program.weights) };

@@ -1,5 +1,5 @@
 /** @file What may be at the place of a new artifact: nothing, an empty folder, or an older artifact. */
-import { lstatSync, readFileSync, readdirSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail } from '../../ir/index.ts';
@@ -25,7 +25,8 @@ const known: ReadonlySet<string> = new Set([
 const help = 'give another -o, or empty the folder first';
 
 /**
- * Ends with RC0830 unless the folder can be replaced without losing anything that is not an artifact.
+ * Ends with RC0830 unless the folder can be replaced without losing anything that is not an artifact; with the system's own
+ * error where it does not let one look.
  * @param shown - the path as the user wrote it
  */
 export function checkOutput(out: string, shown: string): void {
@@ -63,5 +64,12 @@ function readForeignChunk(out: string, names: readonly string[]): string | undef
 }
 
 function isManifest(path: string): boolean {
-  return lstatSync(path).isFile() && looksLikeManifest(readFileSync(path));
+  if (!lstatSync(path).isFile()) return false;
+  const start = new Uint8Array(200);
+  const fd = openSync(path, 'r');
+  try {
+    return looksLikeManifest(start.subarray(0, readSync(fd, start)));
+  } finally {
+    closeSync(fd);
+  }
 }

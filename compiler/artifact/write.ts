@@ -6,14 +6,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { RadialError } from '../../ir/index.ts';
+import { RadialError, fail } from '../../ir/index.ts';
 import type { KernelProgram, WeightSource } from '../../ir/index.ts';
 import {
   FORMAT,
   FORMAT_VERSION,
   MANIFEST_FILE,
+  RadialRuntimeError,
   WASM_FILE,
   manifestText,
+  readManifest,
   textToSign,
 } from '../../runtime/artifact/index.ts';
 import type { FileEntry, Manifest, ProgramInfo, UnsignedManifest } from '../../runtime/artifact/index.ts';
@@ -49,24 +51,17 @@ export interface WriteOptions {
 
 /**
  * Writes the artifact folder; an artifact that is there already is replaced.
- * @throws RadialError RC0830 (the folder holds something else), RC0831 (the system refuses), RC0832; what weights can
- *   be refused for: RC0118, RC0119, RC0833; the signal's reason when aborted. Nothing is left behind then.
+ * @throws RadialError RC0830 (the folder holds something else), RC0831 (the system refuses), RC0832, RC0836 (beyond the
+ *   format); what weights can be refused for: RC0118, RC0119, RC0833; the signal's reason when aborted. Nothing is left
+ *   behind then.
  */
 export async function writeArtifact(
   contents: ArtifactContents,
   outDir: string,
   options: WriteOptions = {},
 ): Promise<Manifest> {
-  const out = resolve(outDir);
-  checkOutput(out, outDir);
   const loader = options.loader ?? readLoaderFiles();
-  const folder = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    makeFolders(dirname(out));
-    mkdirSync(folder);
-  } catch (error) {
-    throw explain(error, outDir);
-  }
+  const { out, folder } = prepare(outDir);
   try {
     const manifest = await fill(folder, contents, { ...options, loader });
     checkOutput(out, outDir);
@@ -74,6 +69,20 @@ export async function writeArtifact(
     return manifest;
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
+    throw explain(error, outDir);
+  }
+}
+
+/** Looks at what is there, and makes the new folder beside it. */
+function prepare(outDir: string): { readonly out: string; readonly folder: string } {
+  try {
+    const out = resolve(outDir);
+    checkOutput(out, outDir);
+    const folder = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.tmp`);
+    makeFolders(dirname(out));
+    mkdirSync(folder);
+    return { out, folder };
+  } catch (error) {
     throw explain(error, outDir);
   }
 }
@@ -101,9 +110,25 @@ async function fill(
     ir: byName(ir).map(write),
   };
   const manifest = { ...unsigned, sha256: sha256(textToSign(unsigned)) };
-  write({ file: MANIFEST_FILE, bytes: new TextEncoder().encode(manifestText(manifest)) });
+  const bytes = new TextEncoder().encode(manifestText(manifest));
+  await mustBeReadable(bytes);
+  write({ file: MANIFEST_FILE, bytes });
   options.signal?.throwIfAborted();
   return manifest;
+}
+
+/** Ends with RC0836 where the runtime would refuse the manifest. */
+async function mustBeReadable(bytes: Uint8Array): Promise<void> {
+  try {
+    await readManifest(bytes, sha256);
+  } catch (error) {
+    if (!(error instanceof RadialRuntimeError)) throw error;
+    const [found] = error.diagnostics;
+    fail('RC0836', `no runtime would load the program: ${found?.message ?? error.message}`, {
+      place: { file: MANIFEST_FILE, ...found?.place },
+      help: 'shorten what this field is made of: a name, a list in config.json, an option',
+    });
+  }
 }
 
 async function writeWeights(
@@ -160,7 +185,7 @@ function explain(error: unknown, outDir: string): unknown {
   const refused =
     code === 'ERR_INVALID_ARG_VALUE' ? '' : 'syscall' in error ? ` in ${String(error.syscall)}` : undefined;
   if (refused === undefined) return error;
-  const message = `the system refused to write it (${String(code)}${refused})`;
+  const message = `the system refused (${String(code)}${refused})`;
   const help = code === 'ENOSPC' ? 'make room on the disk' : 'choose a folder that you may write to';
   return new RadialError([{ code: 'RC0831', severity: 'error', message, place: { file: outDir }, help }]);
 }

@@ -1,8 +1,8 @@
 /** @file Reads the input of `forward`: sequences of ids or images, and perhaps a route. */
-import { readFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import { parseJson } from '../frontend/index.ts';
+import { parseJson, readNamed } from '../frontend/index.ts';
 import type { Io } from './io.ts';
 
 /** Blocks that each token executes, as `mask[block][token]` or `walk[token][hop]`. */
@@ -21,6 +21,9 @@ export interface ForwardInput {
   /** Applies to each item. */
   readonly route?: ForwardRoute;
 }
+
+/** Bytes of the text: some twenty images of 3 × 224 × 224, or millions of tokens. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 const id = z.number().int();
 const matrix = z.array(z.array(id));
@@ -41,7 +44,7 @@ const schema = z
     message: 'mask and walk exclude each other',
   });
 
-/** @throws RadialError RC1002, RC1003, RC015x */
+/** @throws RadialError RC1002, RC1003, RC0132 and RC015x */
 export function readForwardInput(path: string, io: Io): ForwardInput {
   const document = parseJson(readBytes(path, io), path === '-' ? 'stdin' : path);
   const parsed = schema.safeParse(document.value);
@@ -62,12 +65,21 @@ export function readForwardInput(path: string, io: Io): ForwardInput {
 }
 
 function readBytes(path: string, io: Io): Uint8Array {
-  try {
-    return path === '-' ? io.stdin() : readFileSync(path);
-  } catch (error) {
-    return fail('RC1003', `the input could not be read: ${error instanceof Error ? error.message : String(error)}`, {
+  if (path === '-') return io.stdin(MAX_BYTES);
+  if (isNoFile(path)) {
+    fail('RC1003', 'expected a file, found a folder, a pipe or a device', {
       place: { file: path },
-      help: 'name a JSON file, or - for standard input',
+      help: 'name a JSON file, or give the text to standard input: --input -',
     });
+  }
+  return readNamed(path, MAX_BYTES);
+}
+
+/** Whether there is something else than a file. Where a shell's `<(…)` leads, no path does, so it is asked for here. */
+function isNoFile(path: string): boolean {
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    return false;
   }
 }

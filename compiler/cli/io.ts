@@ -1,8 +1,10 @@
 /** @file What a command may do to the outside: print, report progress, be interrupted. */
-import { readFileSync } from 'node:fs';
+import { readSync } from 'node:fs';
+import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import { createColors } from 'picocolors';
-import { formatDiagnostic } from '../../ir/diagnostics/diagnostic.ts';
+import { fail, formatDiagnostic } from '../../ir/diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../../ir/diagnostics/diagnostic.ts';
 
 export type Format = 'text' | 'json';
@@ -12,14 +14,16 @@ export type Colors = ReturnType<typeof createColors>;
 export interface Io {
   /** Text to stdout as it is. */
   readonly write: (text: string) => void;
+  /** Waits until stdout has taken what was written, and lets an interrupt be noticed. @throws the signal's reason */
+  readonly flush: () => Promise<void>;
   /** A line to stdout. */
   readonly out: (line: string) => void;
   /** A line to stderr. */
   readonly err: (line: string) => void;
   /** For what goes to stdout, and for what goes to stderr: either may be a file. */
   readonly colors: { readonly out: Colors; readonly err: Colors };
-  /** All of stdin. */
-  readonly stdin: () => Uint8Array;
+  /** All of stdin. @throws RadialError RC1003; RC0155 when it has more than `most` bytes */
+  readonly stdin: (most: number) => Uint8Array;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly progress: (label: string) => Progress;
@@ -36,13 +40,52 @@ export const exitCodes = { ok: 0, diagnostics: 1, usage: 2, internal: 70, interr
 export function createIo(signal: AbortSignal): Io {
   return {
     write: (text) => void process.stdout.write(text),
+    flush: () => flush(process.stdout, signal),
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     colors: { out: colorsFor(process.stdout), err: colorsFor(process.stderr) },
-    stdin: () => readFileSync(0),
+    stdin: readStdin,
     signal,
     progress: createProgress,
   };
+}
+
+async function flush(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
+  if (stream.writableNeedDrain) await once(stream, 'drain', { signal });
+  else await setImmediate();
+  signal.throwIfAborted();
+}
+
+function readStdin(most: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let size = 0; ;) {
+    const part = new Uint8Array(1 << 16);
+    const count = readPart(part);
+    if (count === 0) return Buffer.concat(parts);
+    size += count;
+    if (size > most) {
+      fail('RC0155', `standard input has more than the ${most} bytes that are read`, {
+        place: { file: 'stdin' },
+        help: 'give less at a time',
+      });
+    }
+    parts.push(part.subarray(0, count));
+  }
+}
+
+function readPart(into: Uint8Array): number {
+  try {
+    return readSync(0, into);
+  } catch (error) {
+    return fail(
+      'RC1003',
+      `standard input could not be read: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        place: { file: 'stdin' },
+        help: 'give a file or a pipe to standard input, or name a file',
+      },
+    );
+  }
 }
 
 /** NO_COLOR (no-color.org) wins over FORCE_COLOR, and that over what the stream is. */

@@ -22,11 +22,12 @@ const types: Readonly<Record<string, string>> = {
 function serve(program: string): Server {
   const page = fileURLToPath(new URL('.', import.meta.url));
   return createServer((request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname));
-    const file = path.startsWith('/program/')
-      ? join(program, path.slice('/program/'.length))
-      : join(page, path === '/' ? 'index.html' : path);
     try {
+      // Throws for a badly escaped path.
+      const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname));
+      const file = path.startsWith('/program/')
+        ? join(program, path.slice('/program/'.length))
+        : join(page, path === '/' ? 'index.html' : path);
       const bytes = readFileSync(file);
       response.writeHead(200, {
         'content-type': types[extname(file)] ?? 'application/octet-stream',

@@ -49,7 +49,8 @@ export function fail(code: RuntimeCode, message: string, { cause, ...details }: 
   throw new RadialRuntimeError({ code, severity: 'error', message, ...details }, cause);
 }
 
-function format({ code, message, place, help }: RuntimeDiagnostic): string {
+/** The message, the place where there is one, and always a line that helps; as the compiler's `formatDiagnostic`. */
+function format({ code, message, place, help = `radialc explain ${code} says more` }: RuntimeDiagnostic): string {
   const where = [place?.file, place?.subject].filter((part) => part !== undefined).join(', ');
-  return `error[${code}]: ${message}${where === '' ? '' : `\n  --> ${where}`}${help === undefined ? '' : `\n  help: ${help}`}`;
+  return `error[${code}]: ${message}${where === '' ? '' : `\n  --> ${where}`}\n  help: ${help}`;
 }

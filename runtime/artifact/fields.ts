@@ -1,5 +1,7 @@
 /** @file Reads fields of parsed JSON from a stranger; whatever is not as expected ends in RC0803. */
 import { fail } from './errors.ts';
+import type { ErrorDetails } from './errors.ts';
+import { MANIFEST_FILE } from './manifest.ts';
 
 /** A JSON value and its name, such as `program.shapes.hidden`. */
 export interface Field {
@@ -13,11 +15,11 @@ export function readObject<Name extends string>(field: Field, names: readonly Na
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(field, 'an object');
   const values = new Map<string, unknown>(Object.entries(value));
   const extra = [...values.keys()].find((key) => !names.some((name) => name === key));
-  if (extra !== undefined) fail('RC0803', `there is no field ${JSON.stringify(extra.slice(0, 80))}`, placeOf(path));
+  if (extra !== undefined) fail('RC0803', `there is no field ${JSON.stringify(extra.slice(0, 80))}`, detailsOf(path));
   const fields: Partial<Record<Name, Field>> = {};
   for (const name of names) {
     const inner = path === '' ? name : `${path}.${name}`;
-    if (!values.has(name)) fail('RC0803', 'the field is missing', placeOf(inner));
+    if (!values.has(name)) fail('RC0803', 'the field is missing', detailsOf(inner));
     fields[name] = { value: values.get(name), path: inner };
   }
   return fields as Readonly<Record<Name, Field>>;
@@ -53,7 +55,7 @@ export function readList<T>(field: Field, longest: number, item: (field: Field, 
   const { value, path } = field;
   if (!Array.isArray(value)) return refuse(field, 'an array');
   if (value.length > longest) {
-    fail('RC0803', `has ${value.length} items, at most ${longest} are possible`, placeOf(path));
+    fail('RC0803', `has ${value.length} items, at most ${longest} are possible`, detailsOf(path));
   }
   return value.map((inner: unknown, index) => item({ value: inner, path: `${path}[${index}]` }, index));
 }
@@ -65,9 +67,12 @@ export function readNullable<T>(field: Field, inner: (field: Field) => T): T | n
 export function refuse({ value, path }: Field, expected: string): never {
   const text = JSON.stringify(value, (key, inner: unknown) => (key !== '' && typeof inner === 'object' ? '…' : inner));
   const found = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return fail('RC0803', `expected ${expected}, found ${found}`, placeOf(path));
+  return fail('RC0803', `expected ${expected}, found ${found}`, detailsOf(path));
 }
 
-function placeOf(path: string): { place: { file: string; subject: string } } {
-  return { place: { file: 'manifest.json', subject: `field "${path}"` } };
+function detailsOf(path: string): ErrorDetails {
+  return {
+    place: { file: MANIFEST_FILE, subject: `field "${path}"` },
+    help: 'compile the artifact again, or copy it again from its source; it cannot be edited',
+  };
 }

@@ -29,6 +29,8 @@ const MAX_WASM_BYTES = 256 * 1024 * 1024;
 const MAX_TEXT_BYTES = 256 * 1024 * 1024;
 const MAX_CHUNKS = 256;
 
+const SOURCE = 'give the folder, or its address, that radialc compile wrote';
+
 /**
  * The manifest in these bytes.
  * @param sha256 - hash of bytes, in hexadecimal
@@ -59,7 +61,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return fail('RC0802', 'the manifest is not UTF-8 text', { place: { file: MANIFEST_FILE } });
+    return fail('RC0802', 'the manifest is not UTF-8 text', { place: { file: MANIFEST_FILE }, help: SOURCE });
   }
 }
 
@@ -70,7 +72,7 @@ function parse(text: string): unknown {
     const html = /^\s*<(!doctype|html)/i.test(text);
     return fail('RC0802', `the manifest is ${html ? 'an HTML page' : 'not JSON'}`, {
       place: { file: MANIFEST_FILE },
-      help: 'give the folder, or its address, that radialc compile wrote',
+      help: SOURCE,
     });
   }
 }
@@ -114,7 +116,7 @@ function checkVersion(value: unknown): void {
   if (fields.format !== FORMAT) {
     fail('RC0802', `the manifest is not one of an artifact: "format" is not "${FORMAT}"`, {
       place: { file: MANIFEST_FILE },
-      help: 'give the folder, or its address, that radialc compile wrote',
+      help: SOURCE,
     });
   }
   const version = fields.formatVersion;

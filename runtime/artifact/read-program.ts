@@ -16,9 +16,10 @@ import type { Abi, BlockInfo, EdgeInfo, KvInfo, ProgramInfo, RoutingInfo, Rows, 
 const PAGE = 65_536;
 const MAX_MEMORY = 4 * 1024 * 1024 * 1024;
 const MAX_SIZE = 16 * 1024 * 1024;
-const MAX_BLOCKS = 100_000;
-const MAX_HOPS = 1_000_000;
-const MAX_ID = 0x7fff_fffe;
+/** As in `ir/limits.ts`. */
+const MAX_ID = 65_535;
+const MAX_BLOCKS = MAX_ID + 1;
+const MAX_HOPS = MAX_BLOCKS;
 const MAX_NAME = 1000;
 
 type Memory = ProgramInfo['memory'];

@@ -1,5 +1,6 @@
 /** @file Artifacts that were changed after they were written: `run` refuses each, whatever byte it was. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
@@ -77,7 +78,7 @@ describe('hostile artifacts', () => {
     await ok(...runArgs());
   });
 
-  it('are refused where a file is missing, cut, longer, empty, a folder or swapped', async () => {
+  it('are refused where a file is missing, cut, longer, empty, a folder, a pipe or swapped', async () => {
     const damages: readonly ((path: string) => void)[] = [
       (path) => {
         rmSync(path);
@@ -98,6 +99,10 @@ describe('hostile artifacts', () => {
       (path) => {
         rmSync(path);
         symlinkSync('/dev/null', path);
+      },
+      (path) => {
+        rmSync(path);
+        if (process.platform !== 'win32') execFileSync('mkfifo', [path]);
       },
       (path) => {
         writeFileSync(path, '<!DOCTYPE html><title>404</title>');

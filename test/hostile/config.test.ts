@@ -132,9 +132,13 @@ describe('hostile checkpoints', () => {
       ['RC0301', 'that is a list', '[]'],
       ['RC0301', 'without a model', '{}'],
       ['RC0301', 'whose model has no vocabulary', '{"model": {"type": "BPE"}}'],
-      ['RC0301', 'whose vocabulary has no ids', model({ vocab: { a: null } })],
-      ['RC0301', 'whose vocabulary has texts', model({ vocab: { a: '../x' } })],
-      ['RC0301', 'whose vocabulary has fractions', model({ vocab: { a: 1.5 } })],
+      ['RC0303', 'whose vocabulary has no ids', model({ vocab: { a: null } })],
+      ['RC0303', 'whose vocabulary has texts', model({ vocab: { a: '../x' } })],
+      ['RC0303', 'whose vocabulary has fractions', model({ vocab: { a: 1.5 } })],
+      ['RC0303', 'whose merges are no text', model({ merges: [1, 2] })],
+      ['RC0303', 'whose merges are null', model({ merges: null })],
+      ['RC0303', 'with an added token that is null', changed((tokenizer) => ({ ...tokenizer, added_tokens: [null] }))],
+      ['RC0304', 'with an id beyond the model', model({ vocab: { a: 3000 } })],
       ['RC0302', 'whose start token the model does not have', bos(32)],
       ['RC0302', 'whose start token is negative', bos(-1)],
       ['RC0302', 'whose start token is a fraction', bos(1.5)],
@@ -147,8 +151,6 @@ describe('hostile checkpoints', () => {
 
     /** What the library cannot read shows when a text comes; ids still work. */
     const unreadable: readonly (readonly [string, string])[] = [
-      ['merges that are no text', model({ merges: [1, 2] })],
-      ['merges that are null', model({ merges: null })],
       ['an unknown decoder', changed((tokenizer) => ({ ...tokenizer, decoder: { type: 'Magic' } }))],
       ['an unknown pre-tokenizer', changed((tokenizer) => ({ ...tokenizer, pre_tokenizer: { type: 'Magic' } }))],
       [
@@ -158,8 +160,6 @@ describe('hostile checkpoints', () => {
           pre_tokenizer: { type: 'Split', pattern: { Regex: '(' }, behavior: 'Isolated' },
         })),
       ],
-      ['added tokens that are null', changed((tokenizer) => ({ ...tokenizer, added_tokens: [null] }))],
-      ['ids beyond the model', model({ vocab: { a: 3000 } })],
     ];
     for (const [what, text] of unreadable) {
       it(`refuses a text where the tokenizer has ${what}`, async () => {

@@ -1,7 +1,7 @@
 /** @file Hostile inputs of a run: ids, prompts, contexts, routes, images, IR texts, outputs. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { ok, radialc, scratch, tokenizerJson, writeJson } from '../compiler/cli/support.ts';
+import { ok, optConfig, radialc, scratch, tokenizerJson, writeJson } from '../compiler/cli/support.ts';
 import { leavingNothing, prepare, refuses } from './support.ts';
 
 const loop = readFileSync('examples/hand-written/loop.rir', 'utf8');
@@ -217,9 +217,27 @@ describe('hostile runs', () => {
           '{"input_ids": [[1]]}',
         );
       }
-      const routed = ['compile', at('sound'), '-o', at('none'), '--route=external'];
-      await refuses('RC0704', [...routed, '--revisit=append', '--max-hops', '1000000']);
-      await refuses('RC0606', [...routed, '--max-hops', '16777217']);
+      const large = writeJson(at('large.json'), { ...optConfig, max_position_embeddings: 2048 });
+      await ok('init', '--config', large, '-o', at('large'));
+      const routed = ['compile', at('large'), '-o', at('none'), '--route=external'];
+      await refuses('RC0704', [...routed, '--revisit=append', '--max-hops=65536']);
+    });
+
+    it('have one hop cap, for the compiler and the program', async () => {
+      const routed = ['compile', at('sound'), '-o', at('hops'), '--route=external', '--max-hops'];
+      for (const hops of ['65537', '1500000', '16777217']) {
+        await leavingNothing(at(), () => refuses('RC0606', [...routed, hops]));
+      }
+      await ok(...routed, '65536');
+      await ok('run', at('hops'), '--ids', '1', '-n', '2');
+    });
+
+    it('that a program cannot describe are refused, and nothing is left', async () => {
+      writeFileSync(at('bad.rir'), loop.replace('@loop', `@${'l'.repeat(1001)}`));
+      await leavingNothing(at(), () => refuses('RC0836', ['compile', at('bad.rir'), '-o', at('none')]));
+      writeFileSync(at('bad.rir'), loop.replace('@loop', `@${'l'.repeat(1000)}`));
+      await ok('compile', at('bad.rir'), '-o', at('named'));
+      await ok('run', at('named'), '--ids', '1', '-n', '2');
     });
 
     it('whose tensors have another shape than stored are refused', async () => {
@@ -272,7 +290,7 @@ describe('hostile runs', () => {
     it('are not begun for a path that is none', async () => {
       await refuses('RC', ['compile', at('nul\u0000'), '-o', at('none')]);
       await refuses('RC', ['compile', at('nul\u0000.rir'), '-o', at('none')]);
-      await refuses('RC', ['run', '', '--ids', '1']);
+      assert.match((await radialc(['run', '', '--ids', '1'])).stderr, /^error\[RC0140\].*\n {2}help: /);
       await refuses('RC', ['forward', at('out'), '--input', at('nul\u0000')]);
       await refuses('RC', ['init', '--config', at('nowhere.json'), '-o', at('none')]);
     });

@@ -177,6 +177,27 @@ describe('load from an address', () => {
       await withServer(folder, page, (address) => assert.rejects(load(address), hasCode('RC0810')));
     }));
 
+  it('takes nothing of a file whose announced length is another', () =>
+    withToy({}, (folder) =>
+      withServer(folder, plainly, async (address) => {
+        let cancelled = false;
+        const longer: typeof fetch = async (input, init) => {
+          const response = await fetch(input, init);
+          if (!response.url.includes('/weights/')) return response;
+          await response.body?.cancel();
+          const body = new ReadableStream({
+            cancel: () => {
+              cancelled = true;
+              throw new Error('it has ended already');
+            },
+          });
+          return new Response(body, { headers: { 'content-length': '1000000' } });
+        };
+        await assert.rejects(load(address, { fetch: longer }), hasCode('RC0807', /has 1000000 bytes, expected 64/));
+        assert.ok(cancelled);
+      }),
+    ));
+
   it('can be aborted while a file comes', () =>
     withToy({}, (folder) => {
       const controller = new AbortController();

@@ -56,6 +56,8 @@ describe('load from a folder', () => {
         readFileSync(join(folder, 'manifest.json')).byteLength;
       assert.deepEqual(events.at(-1), { status: 'ready', file: '', loaded: total, total });
       assert.ok(events.some(({ status }) => status === 'compile'));
+      assert.ok(events.some(({ file }) => file === 'network.rir'));
+      assert.ok(events.every(({ loaded }) => loaded <= total));
       assert.ok(events.every(({ loaded }, i) => loaded >= (events[i - 1]?.loaded ?? 0)));
     }));
 
@@ -131,6 +133,9 @@ describe('load from a folder', () => {
     await assert.rejects(load('ftp://example.com/model'), hasCode('RC0817'));
     await assert.rejects(load('http://[bad'), hasCode('RC0801'));
     await assert.rejects(load(''), hasCode('RC0817'));
+    for (const address of ['file://elsewhere/model', 'file:///%2f']) {
+      await assert.rejects(load(address), hasCode('RC0817', /no address of a folder here\n {2}help: /));
+    }
     await assert.rejects(load(3 as unknown as string), hasCode('RC0817'));
     await assert.rejects(load('x', null as unknown as LoadOptions), hasCode('RC0902'));
   });

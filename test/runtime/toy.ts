@@ -150,6 +150,12 @@ export const toyLoader: readonly ExtraFile[] = [
   { file: 'tokenizer.js', bytes: bytes('export const createTokenizer = 1;\n') },
 ];
 
+/** Checked by its hash only. */
+const toyIr: readonly ExtraFile[] = [
+  { file: 'kernels.rir', bytes: bytes('kernels of the toy\n') },
+  { file: 'network.rir', bytes: bytes('network of the toy\n') },
+];
+
 /** Ids 0 … 15 are the byte tokens of "0123456789 abc", then the two halves of "é". */
 function toyTokenizer(): readonly ExtraFile[] {
   const tokens = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '\u0120', 'a', 'b', 'c', '\u00c3', '\u00a9'];
@@ -176,7 +182,7 @@ export function toyContents(options: ToyOptions = {}): ArtifactContents {
   const tokens = { bos: null, addBos: false, eos: [], ...options.tokens };
   const info = describeProgram(program, { family: 'toy', target: 'wasm-simd', dtype: 'fp32', tokens, labels: [] });
   const tokenizer = options.tokenizer ?? toyTokenizer();
-  return { info, program, source: toySource, wasm: toyWasm(options), version: '0.0.0', tokenizer };
+  return { info, program, source: toySource, wasm: toyWasm(options), version: '0.0.0', tokenizer, ir: toyIr };
 }
 
 /** Writes an artifact into a new folder, which `use` gets. */
@@ -198,12 +204,13 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
   }
 }
 
-/** For `assert.rejects` and `assert.throws`: an error of this code. */
+/** For `assert.rejects` and `assert.throws`: an error of this code, which says what would help. */
 export function hasCode(code: string, message = /(?:)/): (error: unknown) => boolean {
   return (error) => {
     if (!(error instanceof Error) || error.name !== 'RadialError' || !('diagnostics' in error)) throw error;
-    const [diagnostic] = error.diagnostics as readonly { readonly code: string }[];
+    const [diagnostic] = error.diagnostics as readonly { readonly code: string; readonly help?: string }[];
     if (diagnostic?.code !== code || !message.test(error.message)) throw error;
+    if (/^RC0[89]/.test(code) && diagnostic.help === undefined) throw new Error(`no help: ${error.message}`);
     return true;
   };
 }

@@ -56,7 +56,7 @@ export function benchCommand(io: Io): Command {
 
 async function measure(model: RadialModel, options: BenchOptions, io: Io): Promise<readonly Series[]> {
   const { shapes, task } = model.info;
-  if (task !== 'causal-lm') return [await measureImages(model, options)];
+  if (task !== 'causal-lm') return [await measureImages(model, options, io)];
   const { prompt, new: count, repetitions, seed } = options;
   if (prompt + count + 1 > shapes.context) {
     fail('RC0905', `${prompt} tokens and ${count + 1} new ones do not fit into the context of ${shapes.context}`, {
@@ -67,23 +67,33 @@ async function measure(model: RadialModel, options: BenchOptions, io: Io): Promi
   const ids = Array.from({ length: prompt }, () => random() % shapes.outputs);
   const prefill: number[] = [];
   const decode: number[] = [];
-  const progress = io.progress('measuring');
-  for (let r = -1; r < repetitions; r++) {
-    progress.update(r + 1, repetitions + 1);
+  await repeat(repetitions, io, async (counts) => {
     const started = performance.now();
     await model.forward(ids, { positions: [prompt - 1], signal: io.signal });
     const read = performance.now() - started;
     const perToken = await decodeTime(model, ids, count, io.signal);
-    if (r >= 0) {
+    if (counts) {
       prefill.push(read);
       decode.push(perToken);
     }
-  }
-  progress.stop();
+  });
   return [
     { test: `pp${prompt}`, tokens: prompt, samples: prefill },
     { test: `tg${count}`, tokens: 1, samples: decode },
   ];
+}
+
+/** Runs `once` for a warm-up, which does not count, and then for each repetition. */
+async function repeat(repetitions: number, io: Io, once: (counts: boolean) => Promise<void>): Promise<void> {
+  const progress = io.progress('measuring');
+  try {
+    for (let r = 0; r <= repetitions; r++) {
+      progress.update(r, repetitions + 1);
+      await once(r > 0);
+    }
+  } finally {
+    progress.stop();
+  }
 }
 
 /** Milliseconds a token: the time from the first new token to the last, by their number. */
@@ -100,16 +110,16 @@ async function decodeTime(
   return (performance.now() - (first ?? NaN)) / count;
 }
 
-async function measureImages(model: RadialModel, { repetitions, seed }: BenchOptions): Promise<Series> {
+async function measureImages(model: RadialModel, { repetitions, seed }: BenchOptions, io: Io): Promise<Series> {
   const { channels = 0, height = 0, width = 0 } = model.info.shapes.image ?? {};
   const random = createRandom(seed);
   const pixelValues = Float32Array.from({ length: channels * height * width }, () => random() / 2 ** 31 - 1);
   const samples: number[] = [];
-  for (let r = -1; r < repetitions; r++) {
+  await repeat(repetitions, io, async (counts) => {
     const started = performance.now();
-    await model.forward({ pixelValues });
-    if (r >= 0) samples.push(performance.now() - started);
-  }
+    await model.forward({ pixelValues }, { signal: io.signal });
+    if (counts) samples.push(performance.now() - started);
+  });
   return { test: 'image', tokens: 1, samples };
 }
 

@@ -46,7 +46,7 @@ export function compileCommand(io: Io): Command {
       'after',
       '\nExamples:\n  $ radialc compile ./opt-125m -o ./out\n  $ radialc compile ./opt-125m -o ./out --route external --kv latest --max-hops 32\n' +
         '  $ radialc compile ./opt-125m -o ./out --dump-phases-to ./phases --timing\n' +
-        '  $ radialc compile ./phases/09.fuse-norm.rir --compile-from 9 --weights ./opt-125m -o ./out',
+        '  $ radialc compile ./phases/11.fuse-norm.rir --compile-from fuse-norm --weights ./opt-125m -o ./out',
     )
     .action(async (input: string, options: CompileCommandOptions) => {
       const progress = io.progress('weights');
@@ -139,6 +139,7 @@ function written(path: string, operation: () => void): void {
   } catch (error) {
     fail('RC1003', `it could not be written: ${error instanceof Error ? error.message : String(error)}`, {
       place: { file: path },
+      help: 'choose a place that you may write to',
     });
   }
 }

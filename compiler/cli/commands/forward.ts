@@ -52,7 +52,7 @@ export function forwardCommand(io: Io): Command {
         options.backend === 'compiled'
           ? await forwardCompiled(path, input, options, io)
           : await forwardInterpreted(path, input, options);
-      print(rows, input, options, io);
+      await print(rows, input, options, io);
     });
 }
 
@@ -98,21 +98,40 @@ async function forwardInterpreted(
   }
 }
 
-function print(rows: readonly Rows[], input: ForwardInput, options: ForwardOptions, io: Io): void {
-  const depth = rows.map((row) => row.depth);
+async function print(rows: readonly Rows[], input: ForwardInput, options: ForwardOptions, io: Io): Promise<void> {
   if (options.format === 'json') {
-    const logits = rows.map((row) => row.logits.map((values) => Array.from(values)));
-    io.out(JSON.stringify({ logits: input.kind === 'images' ? logits.map(([only]) => only) : logits, depth }));
+    for (const piece of jsonPieces(rows, input.kind === 'images')) {
+      io.write(piece);
+      await io.flush();
+    }
     return;
   }
-  rows.forEach(({ logits }, i) => {
+  for (const [i, { logits, depth }] of rows.entries()) {
     io.out(`${input.kind === 'images' ? 'image' : 'sequence'} ${i}`);
     logits.forEach((values, position) => {
       io.out(
-        `  ${input.kind === 'images' ? 'logits' : `position ${position}, depth ${depth[i]?.[position] ?? 0}`}: ${summary(values)}`,
+        `  ${input.kind === 'images' ? 'logits' : `position ${position}, depth ${depth[position] ?? 0}`}: ${summary(values)}`,
       );
     });
-  });
+    await io.flush();
+  }
+}
+
+/**
+ * `{"logits": …, "depth": …}` and a line break, a row of logits at a time: all together may be longer than a string can
+ * be. Logits are [sequence][position][id], or [image][label].
+ */
+function* jsonPieces(rows: readonly Rows[], images: boolean): Generator<string, void> {
+  yield '{"logits":[';
+  for (const [i, { logits }] of rows.entries()) {
+    if (i > 0) yield ',';
+    if (!images) yield '[';
+    for (const [position, values] of logits.entries()) {
+      yield `${position > 0 ? ',' : ''}${JSON.stringify(Array.from(values))}`;
+    }
+    if (!images) yield ']';
+  }
+  yield `],"depth":${JSON.stringify(rows.map(({ depth }) => depth))}}\n`;
 }
 
 /** The five highest, as id: value. */

@@ -3,12 +3,12 @@ import { Command } from 'commander';
 import { createRandom, fail } from '../../../ir/index.ts';
 import { load } from '../../../runtime/index.ts';
 import type { ForwardResult, Pixels, RadialModel, Route } from '../../../runtime/index.ts';
-import { readCheckpointConfig } from '../../frontend/index.ts';
 import type { Io } from '../io.ts';
 import { formatOption, realNumber, wholeNumber } from '../options.ts';
-import { isArtifact } from '../model.ts';
-import type { BuildOptions, FormatOptions } from '../options.ts';
-import { openReference } from '../reference.ts';
+import type { FormatOptions } from '../options.ts';
+import { isRouted, openReferenceOf } from '../program-reference.ts';
+import { walkDrawer } from '../random-walks.ts';
+import type { WalkRules } from '../random-walks.ts';
 import type { Reference } from '../reference.ts';
 
 interface VerifyOptions extends FormatOptions {
@@ -38,7 +38,7 @@ export function verifyCommand(io: Io): Command {
   return new Command('verify')
     .description('compare a compiled program with the reference interpreter, on random input')
     .argument('<program>', 'the compiled program')
-    .argument('<checkpoint>', 'the folder it was compiled from')
+    .argument('<checkpoint>', 'the folder or the text that it was compiled from')
     .option('--tokens <n>', 'tokens of a sequence', wholeNumber(1), 24)
     .option('--sequences <n>', 'sequences (or images)', wholeNumber(1), 2)
     .option('--seed <n>', 'of the random input and routes', wholeNumber(0), 0)
@@ -48,18 +48,9 @@ export function verifyCommand(io: Io): Command {
     .addHelpText('after', '\nExample:\n  $ radialc verify ./out ./opt-125m --tokens 4 --sequences 1')
     .action(async (program: string, checkpoint: string, options: VerifyOptions) => {
       const model = await load(program, { signal: io.signal });
-      const reference = await openReferenceOf(model, checkpoint);
+      const reference = await openReferenceOf(model.info, checkpoint);
       try {
-        const differences: Difference[] = [];
-        const cases = makeCases(model, options);
-        const progress = io.progress('verifying');
-        for (const [i, item] of cases.entries()) {
-          progress.update(i, cases.length);
-          differences.push(await compare(model, reference, item, options));
-          io.signal.throwIfAborted();
-        }
-        progress.stop();
-        report(differences, options, io);
+        report(await compareAll(model, reference, options, io), options, io);
       } finally {
         model.dispose();
         reference.close();
@@ -67,81 +58,55 @@ export function verifyCommand(io: Io): Command {
     });
 }
 
-/** The checkpoint's network with the routing of the program. */
-async function openReferenceOf({ info }: RadialModel, checkpoint: string): Promise<Reference> {
-  const { routing, shapes, task, family } = info;
-  const routed = [routing.entry, ...routing.blocks].some(({ router }) => router !== null);
-  const options: BuildOptions = {
-    route: routed ? 'external' : 'sequential',
-    kv: routing.kv,
-    revisit: routing.revisit,
-    maxHops: routing.maxHops,
-    ...(task === 'causal-lm' && { contextWindowSize: shapes.context }),
-  };
-  if (family !== 'rir' && isCheckpoint(checkpoint)) {
-    const found = readCheckpointConfig(checkpoint).family;
-    if (found !== family) {
-      fail('RC1007', `the program was compiled from a ${family} model, the checkpoint is ${found}`, {
-        place: { file: checkpoint },
-        help: 'name the checkpoint that the program was compiled from',
-      });
-    }
-  }
-  const reference = await openReference(checkpoint, isArtifact(checkpoint) ? {} : options);
-  const { network } = reference;
-  if (network.task === task && network.context === shapes.context) return reference;
-  reference.close();
-  return fail(
-    'RC1007',
-    `the program is ${task} with ${shapes.context} positions, the checkpoint ${network.task} with ${network.context}`,
-    {
-      place: { file: checkpoint },
-      help: 'name the checkpoint that the program was compiled from',
-    },
-  );
-}
-
-function isCheckpoint(path: string): boolean {
-  return !isArtifact(path) && !path.endsWith('.rir');
-}
-
+/** Each sequence and image on the default route; of a program with routers on random walks, too. */
 function makeCases({ info }: RadialModel, options: VerifyOptions): readonly Case[] {
   const random = createRandom(options.seed);
-  const { shapes, routing } = info;
-  const routed = [routing.entry, ...routing.blocks].some(({ router }) => router !== null);
+  const { shapes } = info;
+  const draw = walkDrawer(info.routing, random);
+  const withWalks = (item: Case, tokens: number, rules: WalkRules): Case => ({
+    ...item,
+    name: `${item.name}, ${rules.forward ? 'forward' : 'any'} walks`,
+    route: { walk: Array.from({ length: tokens }, () => draw(rules)) },
+  });
   return Array.from({ length: options.sequences }, (_, s) => s).flatMap((s): readonly Case[] => {
     if (shapes.image !== null) {
       const { channels, height, width } = shapes.image;
       const pixels = Float32Array.from({ length: channels * height * width }, () => (random() / 2 ** 32) * 2 - 1);
-      return [{ name: `image ${s}`, input: { pixelValues: pixels }, mode: 'prefill' }];
+      const image: Case = { name: `image ${s}`, input: { pixelValues: pixels }, mode: 'prefill' };
+      return isRouted(info) ? [image, withWalks(image, shapes.context, { forward: true })] : [image];
     }
-    const tokens = Math.min(options.tokens, shapes.context);
-    const input = Array.from({ length: tokens }, () => random() % shapes.outputs);
+    const input = Array.from({ length: Math.min(options.tokens, shapes.context) }, () => random() % shapes.outputs);
     const modes = ['prefill', 'decode'] as const;
-    const dense = modes.map((mode): Case => ({ name: `sequence ${s}, ${mode}`, input, mode }));
-    if (!routed) return dense;
-    const last = routing.blocks.at(-1)?.id ?? -1;
-    const known = new Set(routing.blocks.map(({ id }) => id));
-    const mask = Array.from({ length: last + 1 }, (_, id) =>
-      input.map(() => (known.has(id) && random() % 2 === 0 ? 1 : 0)),
+    const plain = modes.map((mode): Case => ({ name: `sequence ${s}, ${mode}`, input, mode }));
+    if (!isRouted(info)) return plain;
+    const walked = [{ forward: true }, { forward: false }].flatMap((rules) =>
+      plain.map((item) => withWalks(item, input.length, rules)),
     );
-    return [
-      ...dense,
-      ...modes.map((mode): Case => ({ name: `sequence ${s}, ${mode}, random mask`, input, mode, route: { mask } })),
-    ];
+    return [...plain, ...walked];
   });
 }
 
-async function compare(
+async function compareAll(
   model: RadialModel,
   reference: Reference,
-  item: Case,
-  { atol, rtol }: VerifyOptions,
-): Promise<Difference> {
-  const { name, input, mode, route } = item;
-  const found = await model.forward(input, { mode, route });
-  const expected = reference.forward(input, route);
-  return { name, ...difference(found, expected, atol, rtol) };
+  options: VerifyOptions,
+  io: Io,
+): Promise<readonly Difference[]> {
+  const differences: Difference[] = [];
+  const cases = makeCases(model, options);
+  const progress = io.progress('verifying');
+  try {
+    for (const [i, { name, input, mode, route }] of cases.entries()) {
+      progress.update(i, cases.length);
+      const found = await model.forward(input, { mode, route, signal: io.signal });
+      const expected = reference.forward(input, route);
+      differences.push({ name, ...difference(found, expected, options.atol, options.rtol) });
+      io.signal.throwIfAborted();
+    }
+  } finally {
+    progress.stop();
+  }
+  return differences;
 }
 
 /** Relative errors are relative to the largest expected logit of the row. */
@@ -153,19 +118,27 @@ export function difference(
 ): Omit<Difference, 'name'> {
   let [maxAbs, maxRel] = [0, 0];
   let firstDivergent: number | null = null;
-  expected.logits.forEach((row, position) => {
+  const positions = Math.max(found.logits.length, expected.logits.length);
+  for (let position = 0; position < positions; position++) {
+    const row = expected.logits[position] ?? new Float32Array();
+    const worst = farthest(row, found.logits[position]);
     const largest = row.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-    let worst = 0;
-    row.forEach((value, i) => {
-      const error = Math.abs(value - (found.logits[position]?.[i] ?? NaN));
-      worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
-    });
     maxAbs = Math.max(maxAbs, worst);
-    maxRel = Math.max(maxRel, worst / Math.max(largest, Number.MIN_VALUE));
-    const sameDepth = found.depth[position] === expected.depth[position];
-    if ((worst > atol + rtol * largest || !sameDepth) && firstDivergent === null) firstDivergent = position;
-  });
+    maxRel = Math.max(maxRel, worst === Infinity ? worst : worst / Math.max(largest, Number.MIN_VALUE));
+    const same =
+      worst < Infinity && worst <= atol + rtol * largest && found.depth[position] === expected.depth[position];
+    if (!same) firstDivergent ??= position;
+  }
   return { maxAbs, maxRel, firstDivergent };
+}
+
+/** The largest error in a row; infinite where a number is not finite, or the rows have other lengths. */
+function farthest(expected: Float32Array, found: Float32Array | undefined): number {
+  if (found?.length !== expected.length) return Infinity;
+  return expected.reduce((worst, value, i) => {
+    const error = Math.abs(value - (found[i] ?? NaN));
+    return error < Infinity ? Math.max(worst, error) : Infinity;
+  }, 0);
 }
 
 function report(differences: readonly Difference[], { format, atol, rtol, seed }: VerifyOptions, io: Io): void {

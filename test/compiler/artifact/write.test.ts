@@ -16,6 +16,7 @@ import { bosRule, describeProgram, writeArtifact } from '../../../compiler/artif
 import type { ArtifactContents } from '../../../compiler/artifact/index.ts';
 import { createChunkWriter } from '../../../compiler/artifact/chunks.ts';
 import { CHUNK_BYTES, readManifest } from '../../../runtime/artifact/index.ts';
+import type { ProgramInfo } from '../../../runtime/artifact/index.ts';
 import { hasCode, toyContents, toyLoader, toyProgram, toySource, withFolder } from '../../runtime/toy.ts';
 
 const options = { loader: toyLoader };
@@ -44,8 +45,10 @@ describe('writeArtifact', () => {
       assert.deepEqual(names(contentsOf(out)), [
         'index.d.ts',
         'index.js',
+        'kernels.rir',
         'manifest.json',
         'model.wasm',
+        'network.rir',
         'tokenizer.js',
         'tokenizer.json',
         'tokenizer_config.json',
@@ -172,6 +175,44 @@ describe('writeArtifact', () => {
       chmodSync(folder, 0o700);
     }));
 
+  it('tells what the system does not let it look at, for root too', () =>
+    withFolder(async (folder) => {
+      if (process.getuid === undefined) return;
+      chmodSync(folder, 0o777);
+      const hidden = join(folder, 'hidden');
+      mkdirSync(hidden);
+      writeFileSync(join(hidden, 'mine.txt'), 'mine');
+      chmodSync(hidden, 0o300);
+      const error = await asNobody(() => writeArtifact(toyContents(), hidden, options));
+      if (error !== undefined) assert.ok(hasCode('RC0831', /EACCES in scandir/)(error));
+      const out = join(folder, 'out');
+      await writeArtifact(toyContents(), out, options);
+      chmodSync(join(out, 'manifest.json'), 0o000);
+      const second = await asNobody(() => writeArtifact(toyContents(), out, options));
+      if (second !== undefined) assert.ok(hasCode('RC0831', /EACCES in open/)(second));
+      assert.deepEqual(readdirSync(folder).sort(), ['hidden', 'out']);
+    }));
+
+  it('writes nothing that the runtime would refuse', () =>
+    withFolder(async (folder) => {
+      const { info, ...contents } = toyContents();
+      const cases: readonly (readonly [Partial<ProgramInfo>, RegExp])[] = [
+        [{ name: 'x'.repeat(1001) }, /a string of at most 1000 characters.*\n {2}--> .*"program\.name"\n {2}help: /],
+        [
+          { tokens: { ...info.tokens, eos: Array.from({ length: 1001 }, () => 3) } },
+          /1001 items.*\n.*"program\.tokens\.eos"/,
+        ],
+        [{ routing: { ...info.routing, maxHops: 65_537 } }, /from 0 to 65536.*\n.*"program\.routing\.maxHops"/],
+      ];
+      for (const [change, message] of cases) {
+        const writing = writeArtifact({ ...contents, info: { ...info, ...change } }, join(folder, 'out'), options);
+        await assert.rejects(writing, hasCode('RC0836', message));
+        assert.deepEqual(readdirSync(folder), []);
+      }
+      const most = { name: 'x'.repeat(1000), tokens: { ...info.tokens, eos: Array.from({ length: 1000 }, () => 3) } };
+      await writeArtifact({ ...contents, info: { ...info, ...most } }, join(folder, 'out'), options);
+    }));
+
   it('carries the built runtime, or says how to build it', () =>
     withFolder(async (folder) => {
       const built = existsSync(new URL('../../../dist/runtime-bundle/index.d.ts', import.meta.url));
@@ -185,6 +226,25 @@ describe('writeArtifact', () => {
       }
     }));
 });
+
+/** What goes wrong without root's rights; undefined where nothing does or where they cannot be given up. */
+async function asNobody(operation: () => Promise<unknown>): Promise<unknown> {
+  const id = process.geteuid?.();
+  if (id === undefined || process.seteuid === undefined) return undefined;
+  try {
+    if (id === 0) process.seteuid(65_534);
+  } catch {
+    return undefined;
+  }
+  try {
+    await operation();
+    return undefined;
+  } catch (error) {
+    return error;
+  } finally {
+    process.seteuid(id);
+  }
+}
 
 describe('chunks', () => {
   it('have 16 MiB each, but the last', () =>

@@ -1,6 +1,6 @@
 /** @file The small commands: init, targets, explain, bench. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { codes } from '../../../compiler/codes.ts';
 import { targets } from '../../../compiler/targets.ts';
 import {
@@ -54,6 +54,20 @@ describe('radialc init', () => {
     assert.equal((await radialc(args, { signal: AbortSignal.abort() })).code, 130);
     await fails('RC0132', 'init', '--config', at('nowhere.json'), '-o', at('never'));
     assert.ok(!existsSync(at('never')));
+    const controller = new AbortController();
+    // As a signal does: not at once, but when the event loop turns.
+    const update = (): void => {
+      setImmediate(() => {
+        controller.abort();
+      });
+    };
+    const names = readdirSync(at());
+    const { code, stderr } = await radialc(args, {
+      progress: { update, stop: () => undefined },
+      signal: controller.signal,
+    });
+    assert.deepEqual([code, stderr], [130, 'interrupted; nothing was left half-written\n']);
+    assert.deepEqual(readdirSync(at()), names);
     await init('used');
     await fails('RC0260', 'init', '--config', at('config.json'), '-o', at('used'));
     assert.deepEqual(filesOf(at('used')), ['config.json', 'model.safetensors']);

@@ -1,7 +1,19 @@
 /** @file `radialc forward`: sequences, images and routes, on every kind of input and with either backend. */
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
-import { checkpoint, fails, filesOf, ok, okJson, radialc, scratch, vitConfig, writeJson } from './support.ts';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  checkpoint,
+  fails,
+  filesOf,
+  ok,
+  okJson,
+  phaseFile,
+  radialc,
+  scratch,
+  vitConfig,
+  writeJson,
+} from './support.ts';
 
 type Matrix = readonly (readonly number[])[];
 
@@ -73,7 +85,7 @@ describe('radialc forward', () => {
     assertClose(await forward('out', 'ids.json', '--backend', 'interpreter'), expected);
     copyFileSync(at('out', 'network.rir'), at('network.rir'));
     await ok('compile', at('model'), '-o', at('dumped'), '--dump-phases-to', at('phases'));
-    copyFileSync(at('phases', '12.dce.rir'), at('network.rir'));
+    copyFileSync(phaseFile(at('phases'), 'dce'), at('network.rir'));
     assertClose(await forward('network.rir', 'ids.json', '--weights', at('model'), '--backend=interpreter'), expected);
     assertClose(await forward('network.rir', 'ids.json', '--weights', at('model')), expected);
   });
@@ -148,8 +160,38 @@ describe('radialc forward', () => {
     }
     writeFileSync(at('bad.json'), '{"input_ids": [[1]], "input_ids": [[2]]}');
     await fails('RC0151', 'forward', at('out'), '--input', at('bad.json'));
-    await fails('RC1003', 'forward', at('out'), '--input', at('nowhere.json'));
+    await fails('RC0132', 'forward', at('out'), '--input', at('nowhere.json'));
     await fails('RC1003', 'forward', at('out'), '--input', at());
+  });
+
+  it('refuses input that is no file, or too long a text, without reading it', async () => {
+    writeFileSync(at('long.json'), '');
+    truncateSync(at('long.json'), 2 ** 40);
+    assert.match(await fails('RC0155', 'forward', at('out'), '--input', at('long.json')), /more than the 67108864/);
+    if (process.platform === 'win32') return;
+    execFileSync('mkfifo', [at('pipe')]);
+    symlinkSync('/dev/zero', at('device'));
+    for (const path of [at('pipe'), at('device'), '/dev/zero']) {
+      assert.match(await fails('RC1003', 'forward', at('out'), '--input', path), / {2}help: .* --input -\n/);
+    }
+  });
+
+  it('writes JSON row by row, and notices an interrupt between them', async () => {
+    const args = ['forward', at('out'), '--input', at('ids.json'), '--format=json'];
+    const lengths = [0];
+    const { stdout } = await radialc(args, { flush: async (text) => void lengths.push(text.length) });
+    assert.equal(lengths.at(-1), stdout.length);
+    // Eight rows, a ninth of the text each, and the depths.
+    assert.ok(lengths.every((length, i) => length - (lengths[i - 1] ?? 0) < stdout.length / 6));
+    assert.deepEqual(JSON.parse(stdout), await forward('out', 'ids.json'));
+    const controller = new AbortController();
+    const flush = async (text: string): Promise<void> => {
+      if (text.includes(',')) controller.abort();
+      controller.signal.throwIfAborted();
+    };
+    const interrupted = await radialc(args, { flush, signal: controller.signal });
+    assert.equal(interrupted.code, 130);
+    assert.ok(interrupted.stdout.length < stdout.length / 2);
   });
 
   it('refuses routes that the program does not have, with either backend', async () => {
@@ -178,7 +220,7 @@ describe('radialc forward', () => {
 
   it('interprets neither kernels nor programs without a network', async () => {
     await ok('compile', at('model'), '-o', at('dumped'), '--dump-phases-to', at('kernels'));
-    const lowered = at('kernels', '13.lower.rir');
+    const lowered = phaseFile(at('kernels'), 'lower');
     await fails(
       'RC1007',
       'forward',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { parseModule, printModule } from '../../../ir/index.ts';
-import { checkpoint, fails, filesOf, ok, okJson, optConfig, scratch, vitConfig } from './support.ts';
+import { checkpoint, fails, filesOf, ok, okJson, optConfig, phaseFile, scratch, vitConfig } from './support.ts';
 
 interface Cost {
   readonly parameters: number;
@@ -130,7 +130,7 @@ describe('radialc inspect', () => {
 
   it('refuses what has no network, or is nothing', async () => {
     await ok('compile', at('model'), '-o', at('dumped'), '--dump-phases-to', at('phases'));
-    const lowered = at('phases', '13.lower.rir');
+    const lowered = phaseFile(at('phases'), 'lower');
     await fails('RC1007', 'inspect', lowered, '--weights', at('model'));
     await ok('compile', lowered, '--weights', at('model'), '-o', at('from-kernels'));
     await fails('RC0834', 'inspect', at('from-kernels'));

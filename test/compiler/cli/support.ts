@@ -21,6 +21,8 @@ export interface Ran {
 
 interface RunSettings {
   readonly stdin?: string;
+  /** Gets all that is written so far. */
+  readonly flush?: (stdout: string) => Promise<void>;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }
@@ -31,6 +33,7 @@ export async function radialc(args: readonly string[], settings: RunSettings = {
   let [stdout, stderr] = ['', ''];
   const code = await runCli(args, {
     write: (text) => void (stdout += text),
+    flush: async () => settings.flush?.(stdout),
     out: (line) => void (stdout += `${line}\n`),
     err: (line) => void (stderr += `${line}\n`),
     colors: { out: plain, err: plain },
@@ -159,4 +162,13 @@ export function readJson(path: string): unknown {
 export function writeJson(path: string, value: unknown): string {
   writeFileSync(path, JSON.stringify(value));
   return path;
+}
+
+/** The dumped phase after the last run of a pass. */
+export function phaseFile(folder: string, pass: string): string {
+  const name = readdirSync(folder)
+    .sort()
+    .findLast((file) => file.endsWith(`.${pass}.rir`));
+  assert.ok(name !== undefined, `no phase of ${pass}`);
+  return join(folder, name);
 }

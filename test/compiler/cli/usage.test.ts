@@ -1,14 +1,27 @@
 /** @file What every command has in common: help, exit codes, suggestions, colours, interruption; and the real command. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createIo } from '../../../compiler/cli/io.ts';
 import { packageVersion } from '../../../compiler/package-info.ts';
 import { checkpoint, ok, optConfig, radialc, scratch, writeJson } from './support.ts';
 import type { Ran } from './support.ts';
 
-const commands = ['compile', 'run', 'forward', 'verify', 'inspect', 'bench', 'opt', 'init', 'targets', 'explain'];
+const commands = [
+  'compile',
+  'run',
+  'forward',
+  'verify',
+  'inspect',
+  'bench',
+  'profile',
+  'merge',
+  'opt',
+  'init',
+  'targets',
+  'explain',
+];
 const main = fileURLToPath(new URL('../../../dist/compiler/cli/main.js', import.meta.url));
 
 describe('radialc', () => {
@@ -130,6 +143,48 @@ describe('the radialc command (skipped before `npm run build`)', () => {
     const { code, stdout, stderr } = start(['forward', at('nowhere'), '--input', '-'], '{"input_ids": [[1]]}');
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(stderr, /^error\[RC0140\]: .*\n {2}--> .*\n {2}help: .*\n$/);
+  });
+
+  it('reads no more of stdin than it takes', () => {
+    writeFileSync(at('zeros'), '');
+    truncateSync(at('zeros'), 65 * 2 ** 20);
+    const zeros = openSync(at('zeros'), 'r');
+    const { status, stderr } = spawnSync(process.execPath, [main, 'forward', at('nowhere'), '--input', '-'], {
+      encoding: 'utf8',
+      stdio: [zeros, 'ignore', 'pipe'],
+    });
+    closeSync(zeros);
+    assert.equal(status, 1);
+    assert.match(stderr, /^error\[RC0155\]: .*\n {2}--> stdin\n {2}help: /);
+  });
+
+  it('refuses a folder as stdin', function () {
+    if (process.platform === 'win32') return this.skip();
+    const folder = openSync(at(), 'r');
+    const { status, stderr } = spawnSync(process.execPath, [main, 'forward', at('nowhere'), '--input', '-'], {
+      encoding: 'utf8',
+      stdio: [folder, 'ignore', 'pipe'],
+    });
+    closeSync(folder);
+    assert.equal(status, 1);
+    assert.match(stderr, /^error\[RC1003\]: .*EISDIR.*\n {2}--> stdin\n {2}help: /);
+  });
+
+  it('ends quietly when nobody reads on', async () => {
+    const input = writeJson(at('input.json'), { input_ids: Array.from({ length: 99 }, () => [1, 2, 3]) });
+    await checkpoint(at('small'));
+    const child = spawn(process.execPath, [main, 'forward', at('small'), '--input', input, '--format=json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.stdout.destroy();
+    const code = await new Promise((resolve) => {
+      child.on('close', resolve);
+    });
+    assert.deepEqual([code, stderr], [0, '']);
   });
 
   it('ends with 130 after Ctrl-C, and leaves nothing', async function () {

@@ -1,5 +1,6 @@
 /** @file `radialc verify`: a program against the interpreter. */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { difference } from '../../../compiler/cli/commands/verify.ts';
 import { checkpoint, fails, ok, okJson, optConfig, radialc, scratch, vitConfig } from './support.ts';
 
@@ -37,12 +38,66 @@ describe('radialc verify', () => {
       [
         'sequence 0, prefill',
         'sequence 0, decode',
-        'sequence 0, prefill, random mask',
-        'sequence 0, decode, random mask',
+        'sequence 0, prefill, forward walks',
+        'sequence 0, decode, forward walks',
+        'sequence 0, prefill, any walks',
+        'sequence 0, decode, any walks',
       ],
     );
     assert.ok(cases.every(({ maxAbs, firstDivergent }) => maxAbs < 3e-4 && firstDivergent === null));
     assert.match(await ok('verify', at('vit-out'), at('vit'), '--sequences', '1'), /^image 0: .* ok$/m);
+  });
+
+  it('walks graphs in which not every block leads to every other', async () => {
+    const loop = 'examples/hand-written/loop.rir';
+    await ok('compile', loop, '-o', at('loop'));
+    const text = await ok('verify', at('loop'), loop, '--tokens', '6');
+    assert.equal(text.match(/ ok$/gm)?.length, 12, text);
+  });
+
+  it('takes the edges of a text, or those that a route made of them', async () => {
+    const loop = 'examples/hand-written/loop.rir';
+    for (const route of ['external', 'sequential']) {
+      await ok('compile', loop, '-o', at(`loop-${route}`), '--route', route, '--kv=absent', '--max-hops=5');
+      await ok('verify', at(`loop-${route}`), loop, '--tokens', '6', '--sequences', '1');
+    }
+    const text = readFileSync(loop, 'utf8')
+      .replace('^1, ^0, exit', 'exit, ^0')
+      .replace(/block \^1 [^]*?\n\} -> .*\n/, '');
+    writeFileSync(at('lone.rir'), text);
+    assert.match(await fails('RC1007', 'verify', at('loop'), at('lone.rir')), /block 1 .* is mlp, .* there is none/);
+  });
+
+  it('walks the tokens of images', async () => {
+    await ok('compile', at('vit'), '-o', at('vit-routed'), '--route=external');
+    const { cases } = await okJson<Verified>('verify', at('vit-routed'), at('vit'), '--sequences', '2');
+    assert.deepEqual(
+      cases.map(({ name, firstDivergent }) => [name, firstDivergent]),
+      ['image 0', 'image 0, forward walks', 'image 1', 'image 1, forward walks'].map((name) => [name, null]),
+    );
+  });
+
+  it('ends its progress, whatever happens', async () => {
+    let stopped = 0;
+    const stop = (): void => {
+      stopped++;
+    };
+    const lines: readonly (readonly string[])[] = [
+      ['verify', at('out'), at('model')],
+      ['bench', at('out'), '-r', '1', '-p', '4', '-n', '2'],
+      ['bench', at('vit-out'), '-r', '1'],
+    ];
+    for (const args of lines) {
+      for (const interrupted of [false, true]) {
+        stopped = 0;
+        const controller = new AbortController();
+        const update = (): void => {
+          if (interrupted) controller.abort();
+        };
+        const { code } = await radialc(args, { progress: { update, stop }, signal: controller.signal });
+        assert.deepEqual([code, stopped], [interrupted ? 130 : 0, 1], args[0]);
+      }
+    }
   });
 
   it('compares a program with the network that it carries', async () => {
@@ -108,6 +163,14 @@ describe('radialc verify', () => {
     });
     assert.equal(difference(rows([1, NaN], [3, 4]), expected, 9, 9).firstDivergent, 0);
     assert.equal(difference(rows([1, 2]), expected, 9, 9).firstDivergent, 1);
+    assert.equal(difference(expected, rows([1, 2]), 9, 9).firstDivergent, 1);
+    assert.equal(difference(rows([1], [3, 4]), expected, 9, 9).firstDivergent, 0);
+    for (const odd of [NaN, Infinity, -Infinity]) {
+      const worst = { maxAbs: Infinity, maxRel: Infinity, firstDivergent: 1 };
+      assert.deepEqual(difference(expected, rows([1, 2], [3, odd]), 9, 9), worst);
+      assert.deepEqual(difference(rows([1, 2], [3, odd]), expected, 9, 9), worst);
+      assert.deepEqual(difference(rows([1, 2], [3, odd]), rows([1, 2], [3, odd]), 9, 9), worst);
+    }
     assert.equal(difference({ ...expected, depth: [1, 2] }, expected, 9, 9).firstDivergent, 1);
   });
 });
