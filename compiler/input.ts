@@ -1,11 +1,10 @@
 /** @file What the compiler starts from: a checkpoint folder, or a module in text form with its tensors elsewhere. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNetwork, fail, parseModule } from '../ir/index.ts';
 import type { KernelProgram, Network, WeightSource } from '../ir/index.ts';
 import { bosRule } from './artifact/index.ts';
 import type { BosRule, ExtraFile } from './artifact/index.ts';
-import { loadCheckpoint, openWeights, readNamed, readTokenizer } from './frontend/index.ts';
+import { isPresent, loadCheckpoint, openWeights, readNamed, readTokenizer } from './frontend/index.ts';
 import type { ModelConfig } from './frontend/index.ts';
 import type { Tokens } from '../runtime/artifact/index.ts';
 
@@ -35,7 +34,7 @@ const MAX_LABEL = 1000;
 
 /**
  * Opens a checkpoint folder, or a file `*.rir`. The caller closes it.
- * @throws RadialError RC01xx to RC03xx (checkpoint), RC0134, RC0155, RC04xx, RC05xx, RC1003, RC1008 (text)
+ * @throws RadialError RC01xx to RC03xx (checkpoint), RC0132, RC0134, RC0155, RC04xx, RC05xx, RC1003, RC1008 (text)
  */
 export function openInput(path: string, options: InputOptions = {}): Input {
   return path.endsWith('.rir') ? openText(path, options.weights) : openFolder(path, options.context);
@@ -105,7 +104,7 @@ function openText(path: string, folder: string | undefined): Input {
 
 function readText(path: string): string {
   const place = { file: path };
-  if (!existsSync(path)) fail('RC1003', 'there is no such file', { place, help: 'name a file *.rir that exists' });
+  if (!isPresent(path)) fail('RC1003', 'there is no such file', { place, help: 'name a file *.rir that exists' });
   const bytes = readNamed(path, MAX_TEXT_BYTES);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

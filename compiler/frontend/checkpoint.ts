@@ -1,11 +1,10 @@
 /** @file Opens a checkpoint: a folder in the layout of Hugging Face with a configuration, weights and a tokenizer. */
-import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { readConfig } from './config/read-config.ts';
 import type { ModelConfig } from './config/types.ts';
 import { readGenerationEos } from './config/generation.ts';
-import { mustBeFolder } from './files.ts';
+import { isPresent, mustBeFolder } from './files.ts';
 import { isJsonObject, readJsonFile } from './json.ts';
 import type { JsonDocument } from './json.ts';
 import { openWeights } from './weights/weights.ts';
@@ -39,7 +38,7 @@ export function openCheckpoint(dir: string): Checkpoint {
     name: basename(resolve(dir)),
     config,
     weights,
-    ...(existsSync(join(dir, 'tokenizer.json')) && { tokenizerPath: join(dir, 'tokenizer.json') }),
+    ...(isPresent(join(dir, 'tokenizer.json')) && { tokenizerPath: join(dir, 'tokenizer.json') }),
     ...(tokenizerConfig !== undefined && { tokenizerConfig }),
     close: () => {
       weights.close();
@@ -50,7 +49,7 @@ export function openCheckpoint(dir: string): Checkpoint {
 /** The configuration alone: what `openCheckpoint` reads before it opens the weights. */
 export function readCheckpointConfig(dir: string): ModelConfig {
   mustBeFolder(dir);
-  if (!existsSync(join(dir, 'config.json'))) {
+  if (!isPresent(join(dir, 'config.json'))) {
     fail('RC0201', 'the folder has no config.json', {
       place: { file: dir },
       help: 'name a folder in the layout of Hugging Face, with config.json and model.safetensors',
@@ -63,7 +62,7 @@ export function readCheckpointConfig(dir: string): ModelConfig {
 }
 
 function readOptional(dir: string, name: string): JsonDocument | undefined {
-  if (!existsSync(join(dir, name))) return undefined;
+  if (!isPresent(join(dir, name))) return undefined;
   const document = readJsonFile(dir, name);
   if (!isJsonObject(document.value)) {
     fail('RC0202', `${name} is not an object`, {

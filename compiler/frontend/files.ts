@@ -17,6 +17,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   readSync,
   realpathSync,
   statSync,
@@ -83,19 +84,26 @@ export function readNamed(path: string, most: number): Uint8Array {
   return readWhole(openNamed(path), most);
 }
 
+/** Whether there is something of this name; a link counts, wherever it leads. @throws RadialError RC0132 (unreadable) */
+export function isPresent(path: string): boolean {
+  return onDisk(path, () => {
+    try {
+      return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    } catch (error) {
+      if (isNoName(error)) return false;
+      throw error;
+    }
+  });
+}
+
 /** The names in a folder. @throws RadialError RC0132 */
 export function listFolder(path: string): readonly string[] {
   return onDisk(path, () => readdirSync(path));
 }
 
-/** Ends with RC0140 or RC0141 unless there is a folder. */
+/** Ends with RC0132 (unreadable), RC0140 or RC0141 unless there is a folder. */
 export function mustBeFolder(dir: string): void {
-  let stats: Stats | undefined;
-  try {
-    stats = statSync(dir, { throwIfNoEntry: false });
-  } catch {
-    stats = undefined;
-  }
+  const stats = isPresent(dir) ? onDisk(dir, () => statSync(dir)) : undefined;
   if (stats === undefined) {
     fail('RC0140', 'there is no such folder', {
       place: { file: dir },
@@ -204,8 +212,9 @@ function onDisk<T>(path: string, operation: () => T): T {
   try {
     return operation();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const code = codeOf(error);
     if (code === 'ENOENT') {
+      refuseBrokenLink(path);
       return fail('RC0132', 'there is no such file', {
         place: { file: path },
         help: 'check the name; a download or copy of the checkpoint may be incomplete',
@@ -216,6 +225,29 @@ function onDisk<T>(path: string, operation: () => T): T {
       help: 'check its permissions, and where its links lead',
     });
   }
+}
+
+/** Ends with RC0132 where `path`, which leads to no file, is a link; caches that were pruned have such links. */
+function refuseBrokenLink(path: string): void {
+  let target: string;
+  try {
+    target = readlinkSync(path);
+  } catch {
+    return;
+  }
+  fail('RC0132', `the link leads to ${quote(target)}, where there is nothing`, {
+    place: { file: path },
+    help: 'get what it led to from its source again, or remove the link; a cache may have been pruned',
+  });
+}
+
+/** Whether the system says of a path that nothing can have that name, not even a link. */
+function isNoName(error: unknown): boolean {
+  return ['ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
 
 function isInside(folder: string, path: string): boolean {

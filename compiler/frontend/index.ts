@@ -12,7 +12,7 @@ export type { Family, ModelConfig } from './config/types.ts';
 export type { BuildOptions } from './families/index.ts';
 export { initCheckpoint } from './init.ts';
 export type { InitOptions, InitProgress, InitResult } from './init.ts';
-export { readNamed } from './files.ts';
+export { isPresent, readNamed } from './files.ts';
 export { parseJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { readTokenizer } from './tokenizer/read-tokenizer.ts';

@@ -19,7 +19,7 @@ import { isJsonObject, parseJson, readJsonFile } from './json.ts';
 import type { JsonDocument, JsonObject } from './json.ts';
 import { bytesPerWeight } from './weights/dtypes.ts';
 import type { WeightDtype } from './weights/dtypes.ts';
-import { writeSafetensors } from './weights/writer.ts';
+import { safetensorsWriter } from './weights/writer.ts';
 
 export interface InitProgress {
   /** Weights written so far, of `total`. */
@@ -36,7 +36,7 @@ interface InitSettings {
   /** Weights above this many bytes are written as shards of at most so many. */
   readonly maxFileBytes?: number | undefined;
   readonly onProgress?: ((progress: InitProgress) => void) | undefined;
-  /** Looked at between the files and at every 2¹⁶ weights. */
+  /** Looked at, and waited for, at every 2¹⁶ weights. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -123,12 +123,14 @@ async function writeWeights(
   const index: [string, string][] = [];
   const files: string[] = [];
   for (const [number, shard] of shards.entries()) {
-    // Lets the caller's abort and its progress display in; inside a file everything is synchronous.
-    await setImmediate();
     const file =
       shards.length === 1 ? 'model.safetensors' : `model-${padded(number + 1)}-of-${padded(shards.length)}.safetensors`;
     const list = shard.map((spec) => ({ name: spec.name, dtype, shape: spec.shape, data: draw(spec) }));
-    writeSafetensors(join(folder, file), list, { format: 'pt' });
+    for (const _ of safetensorsWriter(join(folder, file), list, { format: 'pt' })) {
+      // Lets the caller's abort and its progress display in.
+      await setImmediate();
+      options.signal?.throwIfAborted();
+    }
     for (const { name } of shard) index.push([name, file]);
     files.push(file);
   }

@@ -108,6 +108,7 @@ describe('hostile checkpoints', () => {
       ['RC0109', 'one offset', withFirst(() => ({ data_offsets: [0] }))],
       ['RC0109', 'another field', withFirst(() => ({ codec: 'zip' }))],
       ['RC0110', 'an unknown dtype', withFirst(() => ({ dtype: 'F31' }))],
+      ['RC0110', 'a dtype in small letters', withFirst(() => ({ dtype: 'f32' }))],
       ['RC01', 'an offset of 1e400', withText((text) => text.replace('"data_offsets":[0', '"data_offsets":[1e400'))],
       [
         'RC01',

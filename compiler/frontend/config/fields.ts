@@ -23,13 +23,12 @@ export function layerCount(): z.ZodType<number> {
 
 /** What a norm adds to the variance. */
 export function epsilon(): z.ZodType<number> {
-  const error = 'must be a number from 0 to 1';
-  return z.number({ error }).min(0, { error }).max(1, { error });
+  return numberFrom(0, 1);
 }
 
-export function positive(): z.ZodType<number> {
-  const error = 'must be a number greater than 0';
-  return z.number({ error }).positive({ error });
+export function numberFrom(least: number, most: number): z.ZodType<number> {
+  const error = `must be a number from ${least} to ${most}`;
+  return z.number({ error }).min(least, { error }).max(most, { error });
 }
 
 export function flag(): z.ZodType<boolean> {

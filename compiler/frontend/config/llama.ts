@@ -7,7 +7,6 @@ import {
   idsInVocabulary,
   layerCount,
   mustDivide,
-  positive,
   readActivation,
   readFields,
   refuse,
@@ -16,7 +15,7 @@ import {
   tokenIds,
   word,
 } from './fields.ts';
-import { readRope } from './rope.ts';
+import { readRope, ropeTheta } from './rope.ts';
 import type { LlamaConfig } from './types.ts';
 
 const schema = z.object({
@@ -30,7 +29,7 @@ const schema = z.object({
   hidden_act: word().default('silu'),
   max_position_embeddings: size().default(2048),
   rms_norm_eps: epsilon().default(1e-6),
-  rope_theta: positive().nullish(),
+  rope_theta: ropeTheta().nullish(),
   attention_bias: flag().default(false),
   mlp_bias: flag().default(false),
   tie_word_embeddings: flag().default(false),

@@ -7,7 +7,7 @@
 import * as z from 'zod';
 import { isJsonObject } from '../json.ts';
 import type { JsonDocument, JsonPath, JsonValue } from '../json.ts';
-import { isGiven, positive, readFields, refuse, refuseOptions, show, size, valueAt } from './fields.ts';
+import { isGiven, numberFrom, readFields, refuse, refuseOptions, show, size, valueAt } from './fields.ts';
 import type { RopeScaling } from './types.ts';
 
 export interface Rope {
@@ -21,16 +21,28 @@ const DEFAULT_THETA = 10_000;
 const SUPPORTED = 'supported: default, linear, llama3';
 const NONE: RopeScaling = { kind: 'none' };
 
-const linear = z.object({ factor: positive() });
+/**
+ * Far wider than any model has, these limits keep what is computed finite: a frequency is theta^-x / factor with x in [0, 1),
+ * so from 1e-36 to 1e12, and an angle, of at most 2^24 positions, below 1e20; normal numbers of 32 bits.
+ */
+export function ropeTheta(): z.ZodType<number> {
+  return numberFrom(1e-6, 1e30);
+}
+
+function factor(): z.ZodType<number> {
+  return numberFrom(1e-6, 1e6);
+}
+
+const linear = z.object({ factor: factor() });
 const llama3 = z.object({
-  factor: positive(),
-  low_freq_factor: positive(),
-  high_freq_factor: positive(),
+  factor: factor(),
+  low_freq_factor: factor(),
+  high_freq_factor: factor(),
   original_max_position_embeddings: size(),
 });
 
 /** What either field may hold, whatever its type. */
-const common = z.object({ rope_theta: positive().nullish() });
+const common = z.object({ rope_theta: ropeTheta().nullish() });
 const COMMON = ['rope_type', 'type', 'rope_theta', 'partial_rotary_factor'];
 
 /**

@@ -118,7 +118,8 @@ const shardCodes = {
   },
   RC0132: {
     title: 'File missing or unreadable',
-    explanation: 'A file or folder that is needed does not exist or may not be read.',
+    explanation:
+      'A file or folder that is needed does not exist or may not be read. A symbolic link to something that is gone, as a pruned cache leaves them, is such a file too, even where the file is optional: it was meant to be there.',
   },
   RC0133: {
     title: 'Link that leaves the checkpoint',

@@ -181,7 +181,7 @@ function checkEntry(
     fail(code, message, { place: { file, subject: `tensor ${quote(name)}` }, help });
   const bits = dtypeBits.get(dtype);
   if (bits === undefined) {
-    const near = dtype.length > MAX_DTYPE_CHARS ? undefined : nearest(dtype, [...dtypeBits.keys()]);
+    const near = dtype.length > MAX_DTYPE_CHARS ? undefined : nearest(dtype.toUpperCase(), [...dtypeBits.keys()]);
     return refuse(
       'RC0110',
       `the dtype ${quote(dtype)} is not known`,

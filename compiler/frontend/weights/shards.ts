@@ -5,10 +5,9 @@
  * The index and the shards must agree exactly: a tensor is in one shard, that shard is the one that the index names, and
  * the index names every tensor.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
-import { isPlainName, listFolder } from '../files.ts';
+import { isPlainName, isPresent, listFolder } from '../files.ts';
 import { isJsonObject, readJsonFile } from '../json.ts';
 import type { JsonDocument } from '../json.ts';
 import { hasPickleName, refusePickle } from './formats.ts';
@@ -22,8 +21,8 @@ const MAX_SHARDS = 1000;
 
 /** Opens all files of the checkpoint; as in transformers, the single file goes before an index. */
 export function openShards(folder: string): readonly SafetensorsFile[] {
-  if (existsSync(join(folder, SINGLE_FILE))) return [openSafetensorsInFolder(folder, SINGLE_FILE)];
-  if (existsSync(join(folder, INDEX_FILE))) return openIndexed(folder, readJsonFile(folder, INDEX_FILE));
+  if (isPresent(join(folder, SINGLE_FILE))) return [openSafetensorsInFolder(folder, SINGLE_FILE)];
+  if (isPresent(join(folder, INDEX_FILE))) return openIndexed(folder, readJsonFile(folder, INDEX_FILE));
   return reportMissing(folder);
 }
 

@@ -26,22 +26,29 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  * Writes a safetensors file, replacing one that is there. 16-bit weights are rounded to nearest, ties to even.
  * @throws RadialError RC0143 (the system refuses), RC0144 (a weight beyond the range of its dtype)
  */
-export function writeSafetensors(
+export function writeSafetensors(...args: Parameters<typeof safetensorsWriter>): void {
+  for (const _ of safetensorsWriter(...args)) continue;
+}
+
+/**
+ * The same in steps, each of which writes a part of a tensor, so that the caller can do something else in between. Nothing is
+ * left of a file whose steps are not all taken.
+ */
+export function* safetensorsWriter(
   path: string,
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> = {},
-): void {
+): Generator<void, void> {
   const list = [...tensors].toSorted((a, b) => bytesPerWeight[b.dtype] - bytesPerWeight[a.dtype]);
   const header = encodeHeader(list, metadata);
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    writeFile(temporary, header, list);
+    yield* writeFile(temporary, header, list);
     onDisk(path, () => {
       renameSync(temporary, path);
     });
-  } catch (error) {
+  } finally {
     rmSync(temporary, { force: true });
-    throw error;
   }
 }
 
@@ -68,7 +75,7 @@ function encodeHeader(tensors: readonly TensorToWrite[], metadata: Readonly<Reco
   return bytes;
 }
 
-function writeFile(path: string, header: Uint8Array, tensors: readonly TensorToWrite[]): void {
+function* writeFile(path: string, header: Uint8Array, tensors: readonly TensorToWrite[]): Generator<void, void> {
   const fd = onDisk(path, () => openSync(path, 'wx'));
   try {
     const write = (bytes: Uint8Array): void => {
@@ -78,7 +85,7 @@ function writeFile(path: string, header: Uint8Array, tensors: readonly TensorToW
       }
     };
     write(header);
-    for (const tensor of tensors) writeTensor(tensor, write);
+    for (const tensor of tensors) yield* writeTensor(tensor, write);
     onDisk(path, () => {
       fsyncSync(fd);
     });
@@ -87,12 +94,13 @@ function writeFile(path: string, header: Uint8Array, tensors: readonly TensorToW
   }
 }
 
-function writeTensor(tensor: TensorToWrite, write: (bytes: Uint8Array) => void): void {
+function* writeTensor(tensor: TensorToWrite, write: (bytes: Uint8Array) => void): Generator<void, void> {
   const { name, dtype, shape, data } = tensor;
   let written = 0;
   for (const part of data instanceof Float32Array ? [data] : data) {
     for (let at = 0; at < part.length; at += CHUNK_ELEMENTS) {
       write(encode(part.subarray(at, at + CHUNK_ELEMENTS), dtype, name, written + at));
+      yield;
     }
     written += part.length;
   }

@@ -121,6 +121,22 @@ describe('families: rotary frequencies', () => {
     near(ropeFrequencies({ headDim: 8, ropeTheta: 10000, ropeScaling: { kind: 'none' } }), [1, 0.1, 0.01, 0.001]);
   });
 
+  it('and the angles they give are normal numbers of 32 bits, however odd the config that is taken', () => {
+    const bands = { low_freq_factor: 1e-6, high_freq_factor: 1e6, original_max_position_embeddings: 2 ** 24 };
+    for (const rope_theta of [1e-6, 1, 1e30]) {
+      for (const rope_scaling of [1e-6, 1e6].flatMap((factor) => [
+        { type: 'linear', factor },
+        { type: 'llama3', factor, ...bands },
+      ])) {
+        const config = configOf({ ...tinyLlama, rope_theta, rope_scaling });
+        assert.ok(config.family === 'llama');
+        for (const frequency of ropeFrequencies({ ...config, headDim: 2 ** 12 })) {
+          assert.ok(frequency >= 2 ** -126 && Number.isFinite(Math.fround(frequency * 2 ** 24)), String(frequency));
+        }
+      }
+    }
+  });
+
   it('linear scaling divides them', () => {
     near(
       ropeFrequencies({ headDim: 8, ropeTheta: 10000, ropeScaling: { kind: 'linear', factor: 4 } }),

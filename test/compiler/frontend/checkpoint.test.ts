@@ -1,7 +1,9 @@
 /** @file Checkpoints: what a folder gives, and what is said of a folder that is none. */
 import assert from 'node:assert/strict';
+import { chmodSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../../compiler/frontend/checkpoint.ts';
+import { readTokenizer } from '../../../compiler/frontend/tokenizer/read-tokenizer.ts';
 import { sharedData } from '../../support/shared.ts';
 import { entry, failsWith, safetensors, withFolder } from './support.ts';
 
@@ -47,6 +49,63 @@ describe('checkpoints', () => {
 
   it('RC0201: no config.json', () => {
     withFolder({ 'model.safetensors': model }, (folder) => failsWith('RC0201', () => openCheckpoint(folder)));
+  });
+
+  for (const name of [
+    'config.json',
+    'generation_config.json',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'model.safetensors',
+    'model.safetensors.index.json',
+  ]) {
+    it(`RC0132: ${name} is a link to what is gone`, function () {
+      if (process.platform === 'win32') this.skip();
+      withFolder(sound, (folder) => {
+        if (name.startsWith('model')) rmSync(join(folder, 'model.safetensors'));
+        rmSync(join(folder, name), { force: true });
+        symlinkSync('../../blobs/0123', join(folder, name));
+        const { message, place } = failsWith('RC0132', () => {
+          const checkpoint = openCheckpoint(folder);
+          checkpoint.close();
+          readTokenizer(checkpoint);
+        });
+        assert.match(message, /leads to "\.\.\/\.\.\/blobs\/0123", where there is nothing/);
+        assert.equal(place?.file, join(folder, name));
+      });
+    });
+  }
+
+  it('RC0132: the folder is a link to what is gone, or config.json a link to itself', function () {
+    if (process.platform === 'win32') this.skip();
+    withFolder({}, (folder) => {
+      symlinkSync('gone', join(folder, 'link'));
+      symlinkSync('config.json', join(folder, 'config.json'));
+      assert.match(failsWith('RC0132', () => openCheckpoint(join(folder, 'link'))).message, /leads to "gone"/);
+      assert.match(failsWith('RC0132', () => openCheckpoint(folder)).message, /ELOOP/);
+    });
+  });
+
+  it('RC0132: a folder that may not be entered', function () {
+    const { getuid, seteuid } = process;
+    if (getuid === undefined || seteuid === undefined) this.skip();
+    withFolder({ 'closed/model/config.json': '{}' }, (parent) => {
+      const folder = join(parent, 'closed');
+      const refused = (dir: string): void => {
+        assert.match(failsWith('RC0132', () => openCheckpoint(dir)).message, /cannot be read \(EACCES\)/);
+      };
+      chmodSync(parent, 0o755);
+      chmodSync(folder, 0o600);
+      // Nothing is closed to root.
+      if (getuid() === 0) seteuid(65534);
+      try {
+        refused(folder);
+        refused(join(folder, 'model'));
+      } finally {
+        if (getuid() === 0) seteuid(0);
+        chmodSync(folder, 0o700);
+      }
+    });
   });
 
   it('RC0150: a config.json that is no JSON', () => {

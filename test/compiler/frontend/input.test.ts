@@ -46,6 +46,14 @@ describe('inputs: texts', () => {
     });
   });
 
+  it('RC0132: a link to what is gone', function () {
+    if (!posix) this.skip();
+    withFolder({}, (folder) => {
+      symlinkSync('gone.rir', join(folder, 'm.rir'));
+      assert.match(failsWith('RC0132', () => openInput(join(folder, 'm.rir'))).message, /leads to "gone\.rir"/);
+    });
+  });
+
   it('RC0155: a text of more than 12 MiB, before it is read; RC0406: one of more characters than are taken', () => {
     withFolder({ 'm.rir': '', 'n.rir': ' '.repeat(2 ** 22 + 1) }, (folder) => {
       truncateSync(join(folder, 'm.rir'), 2 ** 40);

@@ -143,6 +143,16 @@ describe('safetensors, a tensor', () => {
       refuses('RC0110', safetensors({ header: { a: entry('FP32', [1], 0, 4) }, data: 4 })).help ?? '',
       /F32/,
     );
+    for (const [dtype, meant] of [
+      ['f16', 'F16'],
+      ['bf16', 'BF16'],
+      ['i64', 'I64'],
+      ['fp16', 'F16'],
+      ['Bool', 'BOOL'],
+    ] as const) {
+      const { help } = refuses('RC0110', safetensors({ header: { a: entry(dtype, [1], 0, 4) }, data: 4 }));
+      assert.equal(help, `did you mean ${meant}?`);
+    }
     refuses('RC0110', safetensors({ header: { a: entry('constructor', [1], 0, 4) }, data: 4 }));
   });
 

@@ -193,7 +193,7 @@ describe('what a name leads to', () => {
     });
     withFolder({}, (folder) => {
       symlinkSync('nothing', join(folder, SINGLE));
-      failsWith('RC0142', () => openWeights(folder));
+      failsWith('RC0132', () => openWeights(folder));
     });
   });
 
