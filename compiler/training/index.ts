@@ -8,6 +8,8 @@ export { loadTrainedModel } from './load.ts';
 export { parameterCount, parameterSpecs } from './model.ts';
 export type { ModelShape } from './model.ts';
 export { startBackend } from './ops.ts';
+export { optimizers, schedules } from './optimizer.ts';
+export type { OptimizerOptions } from './optimizer.ts';
 export { sample } from './sample.ts';
 export { loadState, requireNoState, saveState } from './state.ts';
 export type { RunState } from './state.ts';

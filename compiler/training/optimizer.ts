@@ -1,16 +1,20 @@
-/**
- * @file The optimizer: Muon for the matrices of the blocks, Adam for embeddings, norms and biases; with clipping and a
- * schedule that rises, stays and falls.
- */
+/** @file The optimizers, AdamW and Muon, over one flat array of parameters; with clipping and schedules of the rate. */
 import type { ParameterSpec } from './model.ts';
 import { muonUpdate } from './muon.ts';
 
+export const optimizers = ['adamw', 'muon'] as const;
+export const schedules = ['cosine', 'trapezoid'] as const;
+
 export interface OptimizerOptions {
+  /** `muon` is for the matrices of the blocks; embeddings, norms and biases have Adam in either case. */
+  readonly kind: (typeof optimizers)[number];
+  /** How the learning rate ends: as a cosine to a tenth, or constant and then, over the last `DECAY`, linearly to 0. */
+  readonly schedule: (typeof schedules)[number];
   /** The highest learning rate. */
   readonly learningRate: number;
   /** The learning rate rises linearly over so many steps. */
   readonly warmup: number;
-  /** The learning rate falls linearly to 0 over the last `DECAY` of so many steps. */
+  /** Of the whole run. */
   readonly steps: number;
   /** Of the matrices alone. */
   readonly weightDecay: number;
@@ -27,16 +31,19 @@ export interface Moments {
 const BETA1 = 0.9;
 const BETA2 = 0.98;
 const EPSILON = 1e-8;
+const LAST_RATE = 0.1;
 const DECAY = 0.3;
 
 /**
- * The learning rate of a step, counted from 0. It does not depend on `steps` before it begins to fall, so that a run may
- * still be made longer until then (Hägele et al., 2024).
+ * The learning rate of a step, counted from 0. That of a trapezoid does not depend on `steps` before it begins to fall, so
+ * that a run may still be made longer until then (Hägele et al., 2024).
  */
-export function learningRateAt(step: number, { learningRate, warmup, steps }: OptimizerOptions): number {
-  const rise = Math.min(1, (step + 1) / warmup);
-  const fall = Math.min(1, Math.max(0, steps - step) / Math.max(1, DECAY * steps));
-  return learningRate * Math.min(rise, fall);
+export function learningRateAt(step: number, options: OptimizerOptions): number {
+  const { learningRate, warmup, steps, schedule } = options;
+  if (step < warmup) return (learningRate * (step + 1)) / warmup;
+  if (schedule === 'trapezoid') return learningRate * Math.min(1, Math.max(0, steps - step) / (DECAY * steps));
+  const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  return learningRate * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + Math.cos(Math.PI * progress)));
 }
 
 /** The Euclidean norm of a gradient. */
@@ -59,43 +66,59 @@ export interface OptimizerStep {
 
 /** Changes `parameters` and `moments`. */
 export function optimizerStep(specs: readonly ParameterSpec[], given: OptimizerStep, options: OptimizerOptions): void {
-  const { norm } = given;
-  const scale = norm > options.clip ? options.clip / norm : 1;
-  const gradient = scale === 1 ? given.gradient : given.gradient.map((value) => scale * value);
   for (const { name, shape, offset, size } of specs) {
     const part = (array: Float32Array): Float32Array => array.subarray(offset, offset + size);
     const { first, second } = given.moments;
-    const parameters = part(given.parameters);
-    if (name.endsWith('.weight')) {
-      const [rows = 0, columns = 0] = shape;
-      const rate = learningRateAt(given.step, options);
-      const update = muonUpdate(part(gradient), part(first), [rows, columns]);
-      for (let i = 0; i < size; i++) {
-        const value = parameters[i] ?? 0;
-        parameters[i] = value - rate * ((update[i] ?? 0) + options.weightDecay * value);
-      }
-    } else {
-      const moments = { first: part(first), second: part(second) };
-      adamStep({ parameters, gradient: part(gradient), moments, step: given.step }, options);
-    }
+    const own: OptimizerStep = {
+      ...given,
+      parameters: part(given.parameters),
+      gradient: part(given.gradient),
+      moments: { first: part(first), second: part(second) },
+    };
+    const matrix = name.endsWith('.weight');
+    if (matrix && options.kind === 'muon') muonStep(own, shape, options);
+    else adamStep(own, matrix ? options.weightDecay : 0, options);
   }
 }
 
-/** One step of Adam (Kingma and Ba, 2015). */
-function adamStep(
-  { parameters, gradient, moments, step }: Omit<OptimizerStep, 'norm'>,
-  options: OptimizerOptions,
-): void {
+/** What the gradient is multiplied by, so that it is no longer than `clip`. */
+function clipping({ norm }: OptimizerStep, { clip }: OptimizerOptions): number {
+  return norm > clip ? clip / norm : 1;
+}
+
+/** One step of AdamW (Loshchilov and Hutter, 2019). */
+function adamStep(given: OptimizerStep, weightDecay: number, options: OptimizerOptions): void {
+  const { parameters, gradient, moments, step } = given;
   const rate = learningRateAt(step, options);
+  const scale = clipping(given, options);
   const correction1 = 1 / (1 - BETA1 ** (step + 1));
   const correction2 = 1 / (1 - BETA2 ** (step + 1));
   const { first, second } = moments;
   for (let i = 0; i < parameters.length; i++) {
-    const g = gradient[i] ?? 0;
+    const g = scale * (gradient[i] ?? 0);
     const m = BETA1 * (first[i] ?? 0) + (1 - BETA1) * g;
     const v = BETA2 * (second[i] ?? 0) + (1 - BETA2) * g * g;
     first[i] = m;
     second[i] = v;
-    parameters[i] = (parameters[i] ?? 0) - (rate * m * correction1) / (Math.sqrt(v * correction2) + EPSILON);
+    const update = (m * correction1) / (Math.sqrt(v * correction2) + EPSILON);
+    const value = parameters[i] ?? 0;
+    parameters[i] = value - rate * (update + weightDecay * value);
+  }
+}
+
+/** One step of Muon with decoupled weight decay. */
+function muonStep(given: OptimizerStep, shape: readonly number[], options: OptimizerOptions): void {
+  const { parameters, gradient, moments, step } = given;
+  const rate = learningRateAt(step, options);
+  const scale = clipping(given, options);
+  const [rows = 0, columns = 0] = shape;
+  const update = muonUpdate(
+    gradient.map((g) => scale * g),
+    moments.first,
+    [rows, columns],
+  );
+  for (let i = 0; i < parameters.length; i++) {
+    const value = parameters[i] ?? 0;
+    parameters[i] = value - rate * ((update[i] ?? 0) + options.weightDecay * value);
   }
 }

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import {
   evaluate,
   initialState,
@@ -17,17 +17,19 @@ import {
   loadState,
   loadTrainedModel,
   openTokenizer,
+  optimizers,
   parameterCount,
   parameterSpecs,
   requireNoState,
   saveState,
+  schedules,
   startBackend,
   tokenizerFiles,
   train,
   trainBpe,
   writeCheckpoint,
 } from '../../compiler/training/index.ts';
-import type { RunState, StepReport, TrainSettings } from '../../compiler/training/index.ts';
+import type { OptimizerOptions, RunState, StepReport, TrainSettings } from '../../compiler/training/index.ts';
 import { RadialError, formatDiagnostic } from '../../ir/index.ts';
 import { isHeldOut, readAddresses } from './corpus.ts';
 
@@ -39,6 +41,8 @@ interface Options {
   readonly seed: number;
   readonly batch: number;
   readonly tokens: number;
+  readonly optimizer: OptimizerOptions['kind'];
+  readonly schedule: OptimizerOptions['schedule'];
   readonly lr: number;
   readonly warmup: number;
   readonly weightDecay: number;
@@ -61,12 +65,19 @@ const options = new Command('train')
   .option('--out <dir>', 'folder of the run', '.cache/training/sotu-opt')
   .option('--resume', 'continue the run in that folder', false)
   .option('--from <dir>', 'begin with the weights of this checkpoint, not with random ones')
-  .option('--steps <n>', 'steps in all; may be changed with --resume before the learning rate falls', Number, 3000)
+  .option(
+    '--steps <n>',
+    'steps in all; with --schedule trapezoid, --resume may change it before the learning rate falls',
+    Number,
+    3500,
+  )
   .option('--seed <n>', 'of the first weights and of the order of the text', Number, 1)
-  .option('--batch <n>', 'sequences per step', Number, 8)
+  .option('--batch <n>', 'sequences per step', Number, 4)
   .option('--tokens <n>', 'tokens per sequence', Number, 256)
-  .option('--lr <x>', 'highest learning rate', Number, 0.004)
-  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 100)
+  .addOption(new Option('--optimizer <name>', 'of the matrices').choices(optimizers).default('adamw'))
+  .addOption(new Option('--schedule <name>', 'how the learning rate ends').choices(schedules).default('cosine'))
+  .option('--lr <x>', 'highest learning rate', Number, 0.003)
+  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 150)
   .option('--weight-decay <x>', 'of the matrices', Number, 0.05)
   .option('--layer-drop <x>', 'chance that the last block is left out of a step; earlier ones in proportion', Number, 0)
   .option('--layers <n>', 'layers', Number, 12)
@@ -74,7 +85,7 @@ const options = new Command('train')
   .option('--heads <n>', 'attention heads', Number, 4)
   .option('--vocab <n>', 'tokens of the vocabulary', Number, 1024)
   .option('--context <n>', 'the most tokens that the model takes', Number, 256)
-  .option('--workers <n>', 'threads that share each batch', Number, 2)
+  .option('--workers <n>', 'threads that share each batch', Number, 1)
   .option('--checkpoint-every <n>', 'steps between two checkpoints', Number, 300)
   .parse()
   .opts<Options>();
@@ -95,7 +106,9 @@ async function main(): Promise<void> {
 
   const settings = settingsOf(options);
   const { shape } = settings;
-  const fixed = { ...settings, optimizer: { ...settings.optimizer, steps: undefined } };
+  const { schedule, ...optimizer } = settings.optimizer;
+  const steps = schedule === 'cosine' ? optimizer.steps : undefined;
+  const fixed = { ...settings, optimizer: { ...optimizer, schedule, steps } };
   const identity = `${JSON.stringify(fixed)} text ${createHash('sha256').update(trainText).digest('hex').slice(0, 16)}`;
   const start = options.resume ? loadState(statePath, identity) : begin(settings);
   print(
@@ -139,13 +152,13 @@ function begin(settings: TrainSettings): RunState {
 
 function settingsOf(given: Options): TrainSettings {
   const { layers, hidden, heads, vocab, context } = given;
-  const { batch, tokens, seed, steps, warmup, lr, weightDecay, layerDrop, workers } = given;
+  const { batch, tokens, seed, steps, warmup, lr, weightDecay, layerDrop, workers, schedule } = given;
   return {
     shape: { layers, hidden, heads, ffn: 4 * hidden, vocab, context },
     batch,
     tokens,
     seed,
-    optimizer: { learningRate: lr, warmup, steps, weightDecay, clip: CLIP },
+    optimizer: { kind: given.optimizer, schedule, learningRate: lr, warmup, steps, weightDecay, clip: CLIP },
     layerDrop,
     workers,
   };

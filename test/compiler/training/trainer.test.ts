@@ -49,11 +49,13 @@ async function failsWith(code: keyof typeof trainingCodes, action: () => unknown
 describe('training', () => {
   before(startBackend);
 
-  it('lowers the loss', async () => {
-    const [losses] = await run(tinySettings());
-    assert.equal(losses.length, 24);
-    assert.ok((losses.at(-1) ?? 9) < 0.8 * (losses[0] ?? 0), losses.join(' '));
-  });
+  for (const kind of ['adamw', 'muon'] as const) {
+    it(`lowers the loss with ${kind}`, async () => {
+      const [losses] = await run(tinySettings({ optimizer: { ...tinySettings().optimizer, kind } }));
+      assert.equal(losses.length, 24);
+      assert.ok((losses.at(-1) ?? 9) < 0.8 * (losses[0] ?? 0), losses.join(' '));
+    });
+  }
 
   it('repeats exactly, and depends on the seed', async () => {
     const short = { ...tinySettings().optimizer, steps: 4 };
@@ -151,20 +153,38 @@ describe('the state of a run', () => {
 });
 
 describe('the learning rate', () => {
-  const options = { learningRate: 1, warmup: 10, steps: 110, weightDecay: 0, clip: 1 };
+  const cosine = {
+    kind: 'adamw',
+    schedule: 'cosine',
+    learningRate: 1,
+    warmup: 10,
+    steps: 110,
+    weightDecay: 0,
+    clip: 1,
+  } as const;
+  const trapezoid = { ...cosine, schedule: 'trapezoid' } as const;
 
-  it('rises linearly, stays, and falls linearly to 0', () => {
-    assert.equal(learningRateAt(0, options), 0.1);
-    assert.equal(learningRateAt(9, options), 1);
-    assert.equal(learningRateAt(76, options), 1);
-    assert.ok(Math.abs(learningRateAt(93, options) - 17 / 33) < 1e-12);
-    assert.equal(learningRateAt(110, options), 0);
-    assert.equal(learningRateAt(999, options), 0);
+  it('rises linearly, then falls as a cosine to a tenth', () => {
+    assert.equal(learningRateAt(0, cosine), 0.1);
+    assert.equal(learningRateAt(9, cosine), 1);
+    assert.equal(learningRateAt(10, cosine), 1);
+    assert.ok(Math.abs(learningRateAt(60, cosine) - 0.55) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(110, cosine) - 0.1) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(999, cosine) - 0.1) < 1e-12);
   });
 
-  it('does not depend on the length of the run before it falls', () => {
+  it('rises linearly, stays, and falls linearly to 0', () => {
+    assert.equal(learningRateAt(0, trapezoid), 0.1);
+    assert.equal(learningRateAt(9, trapezoid), 1);
+    assert.equal(learningRateAt(76, trapezoid), 1);
+    assert.ok(Math.abs(learningRateAt(93, trapezoid) - 17 / 33) < 1e-12);
+    assert.equal(learningRateAt(110, trapezoid), 0);
+    assert.equal(learningRateAt(999, trapezoid), 0);
+  });
+
+  it('of a trapezoid does not depend on the length of the run before it falls', () => {
     for (const step of [0, 5, 40, 76]) {
-      assert.equal(learningRateAt(step, options), learningRateAt(step, { ...options, steps: 300 }));
+      assert.equal(learningRateAt(step, trapezoid), learningRateAt(step, { ...trapezoid, steps: 300 }));
     }
   });
 });
