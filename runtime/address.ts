@@ -77,9 +77,7 @@ async function request(
   { fetch, allowRedirects, signal }: AddressOptions,
 ): Promise<Response> {
   const place = { file: url };
-  const response = await fetch(url, signal === undefined ? {} : { signal }).catch((error: unknown) =>
-    broken(url, error, signal),
-  );
+  const response = await answer(fetch, url, signal);
   const origin = response.url === '' ? new URL(url).origin : new URL(response.url).origin;
   if (!allowRedirects && origin !== new URL(url).origin) {
     await response.body?.cancel();
@@ -108,6 +106,31 @@ async function request(
     });
   }
   return response;
+}
+
+/** The response; a `fetch` of the caller may throw, or give anything. */
+async function answer(fetch: AddressOptions['fetch'], url: string, signal: AbortSignal | undefined): Promise<Response> {
+  let response: unknown;
+  try {
+    response = await fetch(url, signal === undefined ? {} : { signal });
+  } catch (error) {
+    return broken(url, error, signal);
+  }
+  if (isResponse(response)) return response;
+  return fail('RC0809', 'the function fetch gave no response', {
+    place: { file: url },
+    help: 'let the option fetch return what the global fetch returns: a Response with a stream of bytes',
+  });
+}
+
+/** Whether it has what is used here; it need not be of the global class. */
+function isResponse(value: unknown): value is Response {
+  if (typeof value !== 'object' || value === null) return false;
+  const { status, url, headers, body } = value as Partial<Record<string, unknown>>;
+  const has = (object: unknown, name: string): boolean =>
+    typeof object === 'object' && object !== null && typeof Reflect.get(object, name) === 'function';
+  const known = typeof status === 'number' && typeof url === 'string' && has(headers, 'get');
+  return known && (body === null || has(body, 'getReader'));
 }
 
 function bodyOf(response: Response, url: string, signal: AbortSignal | undefined): Body {

@@ -1,5 +1,5 @@
 /** @file The files of an artifact, wherever they are; each is checked for length here and for its hash. */
-import { fail } from './artifact/errors.ts';
+import { RadialRuntimeError, fail } from './artifact/errors.ts';
 import { MANIFEST_FILE } from './artifact/manifest.ts';
 import type { FileEntry, Manifest } from './artifact/manifest.ts';
 import { MAX_MANIFEST_BYTES, readManifest } from './artifact/read-manifest.ts';
@@ -18,7 +18,18 @@ export interface ArtifactFiles {
 }
 
 export async function readManifestOf(files: ArtifactFiles): Promise<Manifest> {
-  return readManifest(await files.readAll(MANIFEST_FILE, MAX_MANIFEST_BYTES), sha256);
+  const bytes = await files.readAll(MANIFEST_FILE, MAX_MANIFEST_BYTES);
+  return readManifest(bytes, sha256).catch((error: unknown) => {
+    throw error instanceof RadialRuntimeError ? inFile(error, `${files.where}/${MANIFEST_FILE}`) : error;
+  });
+}
+
+/** The error, its place in this file. */
+function inFile(error: RadialRuntimeError, file: string): RadialRuntimeError {
+  const [found] = error.diagnostics;
+  return found === undefined
+    ? error
+    : new RadialRuntimeError({ ...found, place: { ...found.place, file } }, error.cause);
 }
 
 /** Fills `into`, which has the length of the entry, with what the manifest promises. @throws RadialError RC0808 */

@@ -42,9 +42,10 @@ export async function load(source: string | URL = new URL('.', here), options: L
       report('progress', entry.file, entry.bytes);
     }
   };
-  const model = await createModel({ info: manifest.program, wasm, fillWeights, tokenizer });
+  const model = await createModel({ info: manifest.program, wasm, fillWeights, tokenizer, where: files.where });
   options.signal?.throwIfAborted();
   report('ready', '', 0);
+  options.signal?.throwIfAborted();
   return model;
 }
 

@@ -12,7 +12,7 @@ import { fail } from './artifact/errors.ts';
 import type { ProgramInfo } from './artifact/manifest.ts';
 import { generateTokens, readGenerateOptions } from './generate.ts';
 import { turn } from './host.ts';
-import { checkIds, checkNames, checkPixels, isIds, positionsOption, signalOption } from './options.ts';
+import { checkIds, checkNames, checkPixels, checkText, isIds, positionsOption, signalOption } from './options.ts';
 import { instantiate } from './program.ts';
 import type { Program } from './program.ts';
 import { createRoutes } from './routes.ts';
@@ -32,16 +32,19 @@ export interface ModelParts {
   /** Writes the weight image into its region of memory, which is zero. */
   readonly fillWeights: (weights: Uint8Array) => Promise<void> | void;
   readonly tokenizer?: TokenizerFiles | undefined;
+  /** Folder or address that the parts are from, for messages. */
+  readonly where?: string | undefined;
 }
 
 /**
  * A model from its parts, without files.
  * @throws RadialError RC0812 to RC0814, and what `fillWeights` throws
  */
-export async function createModel({ info, wasm, fillWeights, tokenizer }: ModelParts): Promise<RadialModel> {
-  const program = await instantiate(info, wasm);
+export async function createModel({ info, wasm, fillWeights, tokenizer, where }: ModelParts): Promise<RadialModel> {
+  const fileOf = (file: string): string => (where === undefined ? file : `${where}/${file}`);
+  const program = await instantiate(info, wasm, fileOf('model.wasm'));
   await fillWeights(program.weights);
-  return modelOf(program, tokenizer);
+  return modelOf(program, tokenizer, fileOf('tokenizer.json'));
 }
 
 /** What a model has while it lives. */
@@ -51,14 +54,14 @@ interface State {
   busy: boolean;
 }
 
-function modelOf(program: Program, files: TokenizerFiles | undefined): RadialModel {
+function modelOf(program: Program, files: TokenizerFiles | undefined, file: string): RadialModel {
   const { info } = program;
   const state: State = { program, busy: false };
   const routes = createRoutes(info.routing);
   let loading: Promise<Tokenizer> | undefined;
-  const tokenizer = (): Promise<Tokenizer> => (loading ??= loadTokenizer(files));
+  const tokenizer = (): Promise<Tokenizer> => (loading ??= loadTokenizer(files, file));
   const encode = async (text: string): Promise<readonly number[]> => {
-    const ids = encodeWith(await tokenizer(), text);
+    const ids = encodeWith(await tokenizer(), text, file);
     return info.tokens.addBos && info.tokens.bos !== null ? [info.tokens.bos, ...ids] : ids;
   };
 
@@ -98,11 +101,12 @@ function modelOf(program: Program, files: TokenizerFiles | undefined): RadialMod
     },
     encode: async (text) => {
       alive(state);
+      checkText(text);
       return encode(text);
     },
     decode: async (ids) => {
       alive(state);
-      if (ids.length === 0) return '';
+      if (isIds(ids) && ids.length === 0) return '';
       const stream = (await tokenizer()).stream([]);
       return (
         checkIds(ids, info.shapes.outputs)
@@ -204,28 +208,28 @@ function requireTokenizer(files: TokenizerFiles | undefined): TokenizerFiles {
   return files ?? fail('RC0910', 'the artifact has no tokenizer', { help: 'give token ids, and no stop strings' });
 }
 
-async function loadTokenizer(given: TokenizerFiles | undefined): Promise<Tokenizer> {
+async function loadTokenizer(given: TokenizerFiles | undefined, file: string): Promise<Tokenizer> {
   const files = requireTokenizer(given);
   try {
     const { createTokenizer } = await import('./tokenizer.ts');
     const parse = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     return createTokenizer(parse(files.tokenizer), files.config === undefined ? undefined : parse(files.config));
   } catch (error) {
-    return noTokenizer(error);
+    return noTokenizer(error, file);
   }
 }
 
-function encodeWith(tokenizer: Tokenizer, text: string): readonly number[] {
+function encodeWith(tokenizer: Tokenizer, text: string, file: string): readonly number[] {
   try {
     return tokenizer.encode(text);
   } catch (error) {
-    return noTokenizer(error);
+    return noTokenizer(error, file);
   }
 }
 
-function noTokenizer(error: unknown): never {
+function noTokenizer(error: unknown, file: string): never {
   return fail('RC0815', `the tokenizer failed: ${error instanceof Error ? error.message : String(error)}`, {
-    place: { file: 'tokenizer.json' },
+    place: { file },
     help: 'give token ids instead of text',
     cause: error,
   });

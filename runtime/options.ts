@@ -47,7 +47,8 @@ export function signalOption(value: unknown): void {
 /** Strings of at least one character. */
 export function stringsOption(name: string, value: unknown): readonly string[] {
   const list: readonly unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
-  return list.map((item) => {
+  // Here and below not `map`, which would leave out holes.
+  return Array.from(list, (item) => {
     return typeof item === 'string' && item !== '' ? item : refuse(name, item, 'strings of at least one character');
   });
 }
@@ -57,7 +58,7 @@ export function positionsOption(value: unknown, length: number): readonly number
   if (value === undefined) return Array.from({ length }, (_, position) => position);
   if (!Array.isArray(value)) return refuse('positions', value, 'an array');
   let last = -1;
-  return value.map((position: unknown) => {
+  return Array.from<unknown, number>(value, (position) => {
     const valid = typeof position === 'number' && Number.isInteger(position) && position > last && position < length;
     if (!valid) return refuse('positions', position, `positions from 0 to ${length - 1} in ascending order`);
     last = position;
@@ -65,16 +66,22 @@ export function positionsOption(value: unknown, length: number): readonly number
   });
 }
 
+/** @throws RadialError RC0907 */
+export function checkText(text: unknown): void {
+  if (typeof text !== 'string') {
+    fail('RC0907', `the input is ${show(text)}, expected a text`, { help: 'give a string' });
+  }
+}
+
 /** Ids in [0, vocab). */
 export function checkIds(ids: unknown, vocab: number): readonly number[] {
   const list = ids instanceof Int32Array || ids instanceof Uint32Array ? Array.from(ids) : ids;
   if (!Array.isArray(list)) {
     return fail('RC0907', `the input is ${show(ids)}, expected an array of token ids`, {
-      help: 'forward takes ids, generate takes a text or ids',
+      help: 'forward and decode take ids, generate takes a text or ids',
     });
   }
   if (list.length === 0) fail('RC0903', 'the prompt is empty', { help: 'give at least one token' });
-  // Not `map`, which would leave out holes.
   return Array.from<unknown, number>(list, (id, index) => {
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocab) return id;
     return fail('RC0904', `token ${index} has the id ${show(id)}`, {

@@ -46,18 +46,19 @@ interface Exports {
 
 /**
  * Compiles the module and makes its memory. The weights are still to be filled in.
+ * @param file - what messages call the module
  * @throws RadialError RC0812 (engine), RC0813 (memory), RC0814 (module and description disagree)
  */
-export async function instantiate(info: ProgramInfo, wasm: Uint8Array): Promise<Program> {
+export async function instantiate(info: ProgramInfo, wasm: Uint8Array, file = 'model.wasm'): Promise<Program> {
   const module = await WebAssembly.compile(wasm as Uint8Array<ArrayBuffer>).catch((error: unknown) => {
     return fail('RC0812', `this engine cannot run the program: ${messageOf(error)}`, {
-      place: { file: 'model.wasm' },
+      place: { file },
       help: 'use an engine with WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4, Node 20 or later',
       cause: error,
     });
   });
   const [imported] = WebAssembly.Module.imports(module);
-  if (imported !== undefined) mismatch(`imports ${JSON.stringify(`${imported.module}.${imported.name}`)}`);
+  if (imported !== undefined) mismatch(file, `imports ${JSON.stringify(`${imported.module}.${imported.name}`)}`);
   const instance = await WebAssembly.instantiate(module).catch((error: unknown) => {
     const megabytes = Math.ceil(info.memory.bytes / 1e6);
     return fail('RC0813', `the engine did not start the program: ${messageOf(error)}`, {
@@ -65,10 +66,10 @@ export async function instantiate(info: ProgramInfo, wasm: Uint8Array): Promise<
       cause: error,
     });
   });
-  return createProgram(info, checkExports(instance.exports, info.memory.bytes));
+  return createProgram(info, checkExports(instance.exports, info.memory.bytes, file), file);
 }
 
-function createProgram(info: ProgramInfo, exports: Exports): Program {
+function createProgram(info: ProgramInfo, exports: Exports, file: string): Program {
   const { abi, shapes, memory, routing } = info;
   const { buffer } = exports.memory;
   const integers = (rows: Rows): Int32Array => new Int32Array(buffer, rows.at, rows.rows * rows.stride);
@@ -90,6 +91,11 @@ function createProgram(info: ProgramInfo, exports: Exports): Program {
     const start = row * walk.stride;
     blocks.forEach((block, hop) => (walk.view[start + hop] = block));
     walk.view[start + blocks.length] = WALK_END;
+  };
+  const run = (call: () => void): void => {
+    guarded(call);
+    // A memory that has grown is another buffer, of which the views here know nothing.
+    if (exports.memory.buffer !== buffer) mismatch(file, 'changed the size of its memory while it ran');
   };
   return {
     info,
@@ -120,19 +126,19 @@ function createProgram(info: ProgramInfo, exports: Exports): Program {
   };
 }
 
-function checkExports(exports: WebAssembly.Exports, bytes: number): Exports {
+function checkExports(exports: WebAssembly.Exports, bytes: number, file: string): Exports {
   const { memory, reset, prefill, decode, head } = exports as Partial<Record<string, unknown>>;
-  if (!(memory instanceof WebAssembly.Memory)) return mismatch('does not export its memory');
+  if (!(memory instanceof WebAssembly.Memory)) return mismatch(file, 'does not export its memory');
   if (memory.buffer.byteLength !== bytes) {
-    mismatch(`has a memory of ${memory.buffer.byteLength} bytes, expected ${bytes}`);
+    mismatch(file, `has a memory of ${memory.buffer.byteLength} bytes, expected ${bytes}`);
   }
   const names = Object.entries({ reset, prefill, decode, head });
   const missing = names.find(([, value]) => typeof value !== 'function');
-  if (missing !== undefined) mismatch(`does not export the function ${missing[0]}`);
+  if (missing !== undefined) mismatch(file, `does not export the function ${missing[0]}`);
   return exports as unknown as Exports;
 }
 
-function run(call: () => void): void {
+function guarded(call: () => void): void {
   try {
     call();
   } catch (error) {
@@ -143,8 +149,8 @@ function run(call: () => void): void {
   }
 }
 
-function mismatch(what: string): never {
-  return fail('RC0814', `the module ${what}`, { place: { file: 'model.wasm' }, help: 'compile the artifact again' });
+function mismatch(file: string, what: string): never {
+  return fail('RC0814', `the module ${what}`, { place: { file }, help: 'compile the artifact again' });
 }
 
 function messageOf(error: unknown): string {

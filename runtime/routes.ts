@@ -112,8 +112,9 @@ function maskWalks(mask: unknown, { blocks }: RoutingInfo): readonly Walk[] {
     if (row.length !== tokens) {
       fail('RC0922', `row ${id} of the mask has ${row.length} tokens, row 0 has ${tokens}`, maskHelp);
     }
-    row.forEach((value, token) => {
-      if (value === 0 || value === false) return;
+    // Not `forEach`, which would leave out holes.
+    for (const [token, value] of row.entries()) {
+      if (value === 0 || value === false) continue;
       if (value !== 1 && value !== true) {
         fail('RC0922', `mask[${id}][${token}] is ${describe(value)}, expected 0 or 1`, maskHelp);
       }
@@ -123,7 +124,7 @@ function maskWalks(mask: unknown, { blocks }: RoutingInfo): readonly Walk[] {
         });
       }
       walks[token]?.push(id);
-    });
+    }
   }
   return walks;
 }

@@ -36,4 +36,9 @@ export const artifactCodes = {
     explanation:
       'A field of the manifest is out of the range that every runtime accepts, such as a name of more than 1,000 characters, more than 1,000 ids that end a text, or a hop cap above 65,536. Nothing was written.',
   },
+  RC0837: {
+    title: 'The replaced program could not be deleted',
+    explanation:
+      'The new program has taken the place of the old one and can be used. The system refused to delete files of the old one, as when a folder in it may not be written to; what is left of it is in the folder that the message names.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

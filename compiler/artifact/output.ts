@@ -1,7 +1,7 @@
 /** @file What may be at the place of a new artifact: nothing, an empty folder, or an older artifact. */
-import { closeSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync, readdirSync, realpathSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fail } from '../../ir/index.ts';
 import {
   IR_FILES,
@@ -25,19 +25,21 @@ const known: ReadonlySet<string> = new Set([
 const help = 'give another -o, or empty the folder first';
 
 /**
- * Ends with RC0830 unless the folder can be replaced without losing anything that is not an artifact; with the system's own
- * error where it does not let one look.
+ * Whether there is an empty folder, which is to be filled: it may be one that others stand in, or that something is mounted
+ * on. Ends with RC0830 unless what is there can be replaced without losing anything that is not an artifact; with the
+ * system's own error where it does not let one look.
  * @param shown - the path as the user wrote it
+ * @param own - the name of a folder in it that does not count
  */
-export function checkOutput(out: string, shown: string): void {
+export function checkOutput(out: string, shown: string, own?: string): boolean {
   const place = { file: shown };
   if (dirname(out) === out) fail('RC0830', 'the output cannot be the root of the file system', { place, help });
   const stats = statsOf(out);
   // What stands in the way on the path is told when the folder is made.
-  if (stats === undefined) return;
+  if (stats === undefined) return false;
   if (!stats.isDirectory()) fail('RC0830', 'there is something else than a folder', { place, help });
-  const names = readdirSync(out);
-  if (names.length === 0) return;
+  const names = readdirSync(out).filter((name) => name !== own);
+  if (names.length === 0) return true;
   const other = names.find((name) => !known.has(name)) ?? readForeignChunk(out, names);
   if (!names.includes(MANIFEST_FILE) || !isManifest(join(out, MANIFEST_FILE))) {
     fail('RC0830', `the folder is not empty and is no artifact (it has ${JSON.stringify(names[0])})`, { place, help });
@@ -45,6 +47,17 @@ export function checkOutput(out: string, shown: string): void {
   if (other !== undefined) {
     fail('RC0830', `the folder has ${JSON.stringify(other)} in it, which is no part of an artifact`, { place, help });
   }
+  if (isAround(realpathSync(out), process.cwd())) {
+    fail('RC0830', 'the program to replace is in the current folder', {
+      place,
+      help: 'change to another folder first, and give -o from there',
+    });
+  }
+  return false;
+}
+
+function isAround(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(`${folder}${sep}`);
 }
 
 function statsOf(path: string): Stats | undefined {

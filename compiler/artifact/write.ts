@@ -1,10 +1,11 @@
 /**
  * @file Writes an artifact: all of it or nothing, and the same bytes for the same input.
  *
- * Everything goes into a new folder beside the wanted one, which then takes its name.
+ * Everything goes into a new folder beside the wanted one, which then takes its name. In an empty folder that is there
+ * already everything goes into a new folder inside, and from there up.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RadialError, fail } from '../../ir/index.ts';
 import type { KernelProgram, WeightSource } from '../../ir/index.ts';
@@ -52,7 +53,7 @@ export interface WriteOptions {
 /**
  * Writes the artifact folder; an artifact that is there already is replaced.
  * @throws RadialError RC0830 (the folder holds something else), RC0831 (the system refuses), RC0832, RC0836 (beyond the
- *   format); what weights can be refused for: RC0118, RC0119, RC0833; the signal's reason when aborted. Nothing is left
+ *   format), RC0837 (the new program is in place, but the old one could not be deleted); what weights can be refused for: RC0118, RC0119, RC0833; the signal's reason when aborted. Nothing is left
  *   behind then.
  */
 export async function writeArtifact(
@@ -61,11 +62,12 @@ export async function writeArtifact(
   options: WriteOptions = {},
 ): Promise<Manifest> {
   const loader = options.loader ?? readLoaderFiles();
-  const { out, folder } = prepare(outDir);
+  const { out, folder, inside } = prepare(outDir);
   try {
     const manifest = await fill(folder, contents, { ...options, loader });
-    checkOutput(out, outDir);
-    replace(out, folder);
+    checkOutput(out, outDir, basename(folder));
+    if (inside) moveUp(folder, out);
+    else replace(out, folder);
     return manifest;
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -73,15 +75,22 @@ export async function writeArtifact(
   }
 }
 
-/** Looks at what is there, and makes the new folder beside it. */
-function prepare(outDir: string): { readonly out: string; readonly folder: string } {
+interface Place {
+  readonly out: string;
+  /** The new folder, beside `out` or inside it. */
+  readonly folder: string;
+  readonly inside: boolean;
+}
+
+/** Looks at what is there, and makes the new folder. */
+function prepare(outDir: string): Place {
   try {
     const out = resolve(outDir);
-    checkOutput(out, outDir);
-    const folder = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.tmp`);
-    makeFolders(dirname(out));
+    const inside = checkOutput(out, outDir);
+    const folder = join(inside ? out : dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.tmp`);
+    if (!inside) makeFolders(dirname(out));
     mkdirSync(folder);
-    return { out, folder };
+    return { out, folder, inside };
   } catch (error) {
     throw explain(error, outDir);
   }
@@ -152,6 +161,21 @@ async function writeWeights(
   }
 }
 
+/** Moves everything up into `out`; the manifest, without which it is no artifact, comes last. */
+function moveUp(folder: string, out: string): void {
+  const moved: string[] = [];
+  try {
+    for (const name of [...readdirSync(folder).filter((other) => other !== MANIFEST_FILE), MANIFEST_FILE]) {
+      renameSync(join(folder, name), join(out, name));
+      moved.push(name);
+    }
+    rmdirSync(folder);
+  } catch (error) {
+    for (const name of moved) rmSync(join(out, name), { recursive: true, force: true });
+    throw error;
+  }
+}
+
 /** Puts the new folder in the place of the old one; the old one comes back when that fails. */
 function replace(out: string, folder: string): void {
   if (!existsSync(out)) {
@@ -166,7 +190,18 @@ function replace(out: string, folder: string): void {
     renameSync(old, out);
     throw error;
   }
-  rmSync(old, { recursive: true, force: true });
+  try {
+    rmSync(old, { recursive: true, force: true });
+  } catch (error) {
+    fail('RC0837', `the new program is in place, but not all of the old one could be deleted (${codeOf(error)})`, {
+      place: { file: old },
+      help: 'delete this folder; the new program does not need it',
+    });
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
 
 function byName(files: readonly ExtraFile[]): readonly ExtraFile[] {

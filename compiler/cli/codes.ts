@@ -49,6 +49,16 @@ export const cliCodes = {
       'The interpreter makes the constants of IR text that are not stored tensors whenever it is started. It is for small models; ' +
       'compile large ones.',
   },
+  RC1013: {
+    title: 'an output in the place of another',
+    explanation:
+      'The folder of a program holds nothing else, and is replaced as a whole. The metafile and the dumped phases belong elsewhere.',
+  },
+  RC1014: {
+    title: 'an option for IR text',
+    explanation:
+      '`--weights` and `--compile-from` belong to modules in text form (.rir). A checkpoint folder brings its own tensors, and is compiled from the first pass on.',
+  },
   RC1009: {
     title: 'a target or a number format that does not exist',
     explanation: '`radialc targets` lists what programs can be built for.',

@@ -13,6 +13,20 @@ export function quantity(count: number): string {
   return `${power === 0 ? String(Math.round(scaled)) : scaled.toFixed(scaled < 10 ? 2 : 1)} ${units[power] ?? ''}`;
 }
 
+/** Names from other people's files, safe to print: control characters but line breaks and tabs as JSON escapes them. */
+export function visible(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, escaped);
+}
+
+/** Generated text: as it is, but no command to the terminal. */
+export function withoutCommands(text: string): string {
+  return text.replace(/[\u001b\u0080-\u009f]/g, escaped);
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
 /** Columns of equal width; those that hold numbers in every row are set to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]?.length ?? 0)));

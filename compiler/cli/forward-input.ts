@@ -1,7 +1,9 @@
 /** @file Reads the input of `forward`: sequences of ids or images, and perhaps a route. */
 import { statSync } from 'node:fs';
 import { z } from 'zod';
-import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import { RadialError, fail } from '../../ir/diagnostics/diagnostic.ts';
+import type { Diagnostic } from '../../ir/diagnostics/diagnostic.ts';
+import { RadialRuntimeError } from '../../runtime/artifact/index.ts';
 import { parseJson, readNamed } from '../frontend/index.ts';
 import type { Io } from './io.ts';
 
@@ -16,6 +18,8 @@ export type Pixels = readonly (readonly (readonly number[])[])[];
 export type ForwardItem = readonly number[] | { readonly pixelValues: Pixels };
 
 export interface ForwardInput {
+  /** The file, or `stdin`. */
+  readonly file: string;
   readonly kind: 'sequences' | 'images';
   readonly items: readonly ForwardItem[];
   /** Applies to each item. */
@@ -46,7 +50,8 @@ const schema = z
 
 /** @throws RadialError RC1002, RC1003, RC0132 and RC015x */
 export function readForwardInput(path: string, io: Io): ForwardInput {
-  const document = parseJson(readBytes(path, io), path === '-' ? 'stdin' : path);
+  const file = path === '-' ? 'stdin' : path;
+  const document = parseJson(readBytes(path, io), file);
   const parsed = schema.safeParse(document.value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -57,11 +62,25 @@ export function readForwardInput(path: string, io: Io): ForwardInput {
   }
   const { input_ids: sequences, pixel_values: images = [], mask, walk } = parsed.data;
   return {
+    file,
     kind: sequences === undefined ? 'images' : 'sequences',
     items: sequences ?? images.map((pixelValues) => ({ pixelValues })),
     ...(mask !== undefined && { route: { mask } }),
     ...(walk !== undefined && { route: { walk } }),
   };
+}
+
+/** The error of a run again; where it names no file, it names the item of the input that it is about. */
+export function refuseItem(error: unknown, { file, kind }: ForwardInput, index: number): never {
+  if (!(error instanceof RadialError || error instanceof RadialRuntimeError)) throw error;
+  const item = `${kind === 'images' ? 'image' : 'sequence'} ${index}`;
+  const named = error.diagnostics.map((diagnostic): Diagnostic => {
+    const { place } = diagnostic;
+    if (place?.file !== undefined) return diagnostic;
+    const subject = place?.subject === undefined ? item : `${item}, ${place.subject}`;
+    return { ...diagnostic, place: { file, subject } };
+  });
+  throw new RadialError(named);
 }
 
 function readBytes(path: string, io: Io): Uint8Array {

@@ -1,11 +1,12 @@
 /** @file What a command may do to the outside: print, report progress, be interrupted. */
 import { readSync } from 'node:fs';
 import { once } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import { createColors } from 'picocolors';
 import { fail, formatDiagnostic } from '../../ir/diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../../ir/diagnostics/diagnostic.ts';
+import { visible } from './format.ts';
+import { createInterrupts } from './interrupts.ts';
 
 export type Format = 'text' | 'json';
 
@@ -14,7 +15,7 @@ export type Colors = ReturnType<typeof createColors>;
 export interface Io {
   /** Text to stdout as it is. */
   readonly write: (text: string) => void;
-  /** Waits until stdout has taken what was written, and lets an interrupt be noticed. @throws the signal's reason */
+  /** Waits until stdout has taken what was written. */
   readonly flush: () => Promise<void>;
   /** A line to stdout. */
   readonly out: (line: string) => void;
@@ -24,8 +25,13 @@ export interface Io {
   readonly colors: { readonly out: Colors; readonly err: Colors };
   /** All of stdin. @throws RadialError RC1003; RC0155 when it has more than `most` bytes */
   readonly stdin: (most: number) => Uint8Array;
-  /** Aborted by Ctrl-C. */
+  /**
+   * Aborted by Ctrl-C and SIGTERM. Asking for it takes both over, so only what has something to clean up asks; otherwise
+   * they end the process at once.
+   */
   readonly signal: AbortSignal;
+  /** The exit code that an interrupt asks for; undefined as long as none came. */
+  readonly interrupted: () => number | undefined;
   readonly progress: (label: string) => Progress;
 }
 
@@ -35,25 +41,27 @@ export interface Progress {
   stop(): void;
 }
 
-export const exitCodes = { ok: 0, diagnostics: 1, usage: 2, internal: 70, interrupted: 130 } as const;
+export const exitCodes = { ok: 0, diagnostics: 1, usage: 2, internal: 70 } as const;
 
-export function createIo(signal: AbortSignal): Io {
+export function createIo(): Io {
+  const interrupts = createInterrupts();
   return {
     write: (text) => void process.stdout.write(text),
-    flush: () => flush(process.stdout, signal),
+    flush: () => flush(process.stdout),
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     colors: { out: colorsFor(process.stdout), err: colorsFor(process.stderr) },
     stdin: readStdin,
-    signal,
+    get signal() {
+      return interrupts.signal();
+    },
+    interrupted: interrupts.exitCode,
     progress: createProgress,
   };
 }
 
-async function flush(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
-  if (stream.writableNeedDrain) await once(stream, 'drain', { signal });
-  else await setImmediate();
-  signal.throwIfAborted();
+async function flush(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableNeedDrain) await once(stream, 'drain');
 }
 
 function readStdin(most: number): Uint8Array {
@@ -99,7 +107,9 @@ function createProgress(label: string): Progress {
   const bar = new SingleBar({
     format: `${label} [{bar}] {percentage}%  ETA {eta_formatted}`,
     clearOnComplete: true,
-    hideCursor: true,
+    // A signal may end the process while the bar is there.
+    hideCursor: false,
+    gracefulExit: false,
     stream: process.stderr,
   });
   let started = false;
@@ -115,11 +125,11 @@ function createProgress(label: string): Progress {
   };
 }
 
-/** The diagnostics as people read them, `error` and `help` coloured. */
+/** The diagnostics as people read them, their first words coloured. */
 export function printDiagnostics(io: Io, diagnostics: readonly Diagnostic[]): void {
   for (const diagnostic of diagnostics) {
     const paint = diagnostic.severity === 'error' ? io.colors.err.red : io.colors.err.yellow;
-    const [head = '', ...rest] = formatDiagnostic(diagnostic).split('\n');
+    const [head = '', ...rest] = visible(formatDiagnostic(diagnostic)).split('\n');
     const label = `${diagnostic.severity}[${diagnostic.code}]`;
     io.err([io.colors.err.bold(paint(label)) + head.slice(label.length), ...rest].join('\n'));
   }

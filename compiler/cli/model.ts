@@ -8,7 +8,6 @@ import type { RadialModel } from '../../runtime/index.ts';
 import { fillWeights } from '../artifact/index.ts';
 import { build } from '../build.ts';
 import type { BuildRequest } from '../build.ts';
-import type { Io } from './io.ts';
 import type { BuildOptions } from './options.ts';
 
 export function isArtifact(path: string): boolean {
@@ -16,18 +15,19 @@ export function isArtifact(path: string): boolean {
 }
 
 /** The caller disposes of the model. */
-export async function openModel(path: string, options: BuildOptions, io: Io): Promise<RadialModel> {
+export async function openModel(path: string, options: BuildOptions): Promise<RadialModel> {
   if (isArtifact(path)) {
     refuseBuildOptions(path, options);
-    return load(path, { signal: io.signal });
+    return load(path);
   }
-  const built = await build(buildRequest(path, options, io.signal));
+  const built = await build(buildRequest(path, options));
   try {
     const [tokenizer, config] = built.tokenizer.map(({ bytes }) => bytes);
     return await createModel({
       info: built.info,
       wasm: built.wasm,
-      fillWeights: (into) => fillWeights(built.program, built.source, { into, signal: io.signal }),
+      fillWeights: (into) => fillWeights(built.program, built.source, { into }),
+      where: path,
       ...(tokenizer !== undefined && { tokenizer: { tokenizer, config } }),
     });
   } finally {
@@ -35,7 +35,9 @@ export async function openModel(path: string, options: BuildOptions, io: Io): Pr
   }
 }
 
-export function buildRequest(input: string, options: BuildOptions, signal: AbortSignal): BuildRequest {
+/** @throws RadialError RC1014 */
+export function buildRequest(input: string, options: BuildOptions): BuildRequest {
+  refuseTextOptions(input, { '--weights': options.weights });
   const {
     route,
     kv,
@@ -46,7 +48,7 @@ export function buildRequest(input: string, options: BuildOptions, signal: Abort
     prefillChunkSize: chunk,
     weights,
   } = options;
-  return { input, route, kv, revisit, maxHops, optLevel, context, chunk, weights, signal };
+  return { input, route, kv, revisit, maxHops, optLevel, context, chunk, weights };
 }
 
 /**
@@ -59,6 +61,20 @@ export function refuseBuildOptions(path: string, options: BuildOptions): void {
   fail('RC1011', `${given[1]} is an option of compilation, but the program is compiled already`, {
     place: { file: path },
     help: 'compile the checkpoint again with this option, or name the checkpoint folder here',
+  });
+}
+
+/**
+ * Options for IR text say nothing to a checkpoint folder.
+ * @throws RadialError RC1014
+ */
+export function refuseTextOptions(path: string, options: Readonly<Record<string, string | undefined>>): void {
+  if (path.endsWith('.rir')) return;
+  const given = Object.keys(options).find((flag) => options[flag] !== undefined);
+  if (given === undefined) return;
+  fail('RC1014', `${given} is an option for IR text, but this is not the name of a .rir file`, {
+    place: { file: path },
+    help: `leave ${given} out, or name a .rir file`,
   });
 }
 

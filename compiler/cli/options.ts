@@ -63,6 +63,12 @@ function optLevel(value: string): OptLevel {
   throw new InvalidArgumentError('Levels are O0, O1 and O2.');
 }
 
+/** A parser for the name of a folder: an empty one would be the current folder. */
+export function folderName(value: string): string {
+  if (value === '') throw new InvalidArgumentError('Expected the name of a folder.');
+  return value;
+}
+
 /** A parser for whole numbers of at least `min`. */
 export function wholeNumber(min: number): (value: string) => number {
   return (value) => {

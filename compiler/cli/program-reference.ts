@@ -11,18 +11,26 @@ import type { Reference } from './reference.ts';
  * The checkpoint's network with the routing of the program; the caller closes it.
  * @throws RadialError RC1007 when it is another network, and what a checkpoint or a text can be refused for
  */
-export async function openReferenceOf(info: ProgramInfo, checkpoint: string): Promise<Reference> {
+export async function openReferenceOf(
+  info: ProgramInfo,
+  checkpoint: string,
+  { weights }: Pick<BuildOptions, 'weights'> = {},
+): Promise<Reference> {
+  const given = weights === undefined ? {} : { weights };
   if (info.family !== 'rir' && isCheckpoint(checkpoint)) {
     const found = readCheckpointConfig(checkpoint).family;
     if (found !== info.family) {
       mismatch(checkpoint, `the program was compiled from a ${info.family} model, the checkpoint is ${found}`);
     }
   }
-  const reference = await openReference(checkpoint, isArtifact(checkpoint) ? {} : referenceOptions(info, checkpoint));
+  const reference = await openReference(checkpoint, {
+    ...given,
+    ...(!isArtifact(checkpoint) && referenceOptions(info, checkpoint)),
+  });
   if (!checkpoint.endsWith('.rir') || hasEdgesOf(reference, info)) return checked(reference, info, checkpoint);
   // The text was compiled with a route that replaced its edges.
   reference.close();
-  const options = { ...referenceOptions(info, checkpoint), route: routeOf(info) };
+  const options = { ...given, ...referenceOptions(info, checkpoint), route: routeOf(info) };
   return checked(await openReference(checkpoint, options), info, checkpoint);
 }
 

@@ -7,7 +7,7 @@ import { checkIds, checkPixels, createRoutes, inspect } from '../../runtime/inde
 import type { ForwardResult, Ids, Pixels, Route, Walk } from '../../runtime/index.ts';
 import { readArtifactIr } from '../artifact/index.ts';
 import { openInput } from '../input.ts';
-import { isArtifact, refuseBuildOptions } from './model.ts';
+import { isArtifact, refuseBuildOptions, refuseTextOptions } from './model.ts';
 import type { BuildOptions } from './options.ts';
 
 /** Elements that the interpreter makes of what is not stored: a gigabyte. */
@@ -28,6 +28,7 @@ export async function openReference(path: string, options: BuildOptions): Promis
     const { network, source, close } = readArtifactIr(path, await inspect(path));
     return referenceOf(network, source, close);
   }
+  refuseTextOptions(path, { '--weights': options.weights });
   const input = openInput(path, { context: options.contextWindowSize, weights: options.weights });
   try {
     if (input.module.stage !== 'network') {

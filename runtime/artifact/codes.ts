@@ -68,7 +68,7 @@ const artifactCodes = {
   RC0814: {
     title: 'The program does not fit its manifest',
     explanation:
-      'The module imports something, lacks an export or has a memory of another size than the manifest says.',
+      'The module imports something, lacks an export, or its memory has another size than the manifest says or changes it.',
   },
   RC0815: {
     title: 'The tokenizer cannot be used',

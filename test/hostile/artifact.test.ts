@@ -1,6 +1,7 @@
 /** @file Artifacts that were changed after they were written: `run` refuses each, whatever byte it was. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   closeSync,
   cpSync,
@@ -17,6 +18,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { createRandom } from '../../ir/index.ts';
+import { manifestText, textToSign } from '../../runtime/artifact/index.ts';
+import type { Manifest, UnsignedManifest } from '../../runtime/artifact/index.ts';
 import { filesOf, ok, radialc, scratch, writeJson } from '../compiler/cli/support.ts';
 import { assertRefused, prepare, refuses } from './support.ts';
 
@@ -60,6 +63,24 @@ describe('hostile artifacts', () => {
 
   it('are made of one that runs', async () => {
     await ok(...runArgs());
+  });
+
+  it('give no commands to the terminal', async () => {
+    const path = at('out', 'manifest.json');
+    const { sha256: _, ...sound } = JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+    const program = { ...sound.program, name: 'a\u001b[2J\u009bb', family: '\u001b]0;x\u0007' };
+    const signed = (manifest: UnsignedManifest): string => {
+      return manifestText({ ...manifest, sha256: createHash('sha256').update(textToSign(manifest)).digest('hex') });
+    };
+    writeFileSync(path, signed({ ...sound, program }));
+    const text = await ok('inspect', at('out'));
+    assert.match(text, /^a\\u001b\[2J\\u009bb: \\u001b\]0;x\\u0007, /);
+    const json = await ok('inspect', at('out'), '--format=json');
+    assert.equal((JSON.parse(json) as { name: string }).name, program.name);
+    const bench = await ok('bench', at('out'), '-p', '2', '-n', '1', '-r', '1');
+    const { stderr } = await radialc(['verify', at('out'), at('vit')]);
+    assert.match(stderr, /^error\[RC1007\]/);
+    for (const shown of [text, json, bench, stderr]) assert.doesNotMatch(shown, /(?!\n)\p{Cc}/u);
   });
 
   it('are refused for any flipped bit of any file', async function () {

@@ -198,6 +198,22 @@ describe('load from an address', () => {
       }),
     ));
 
+  it('tells of a fetch that gives no response', async () => {
+    const bad: readonly (() => unknown)[] = [
+      () => undefined,
+      () => null,
+      () => 'text',
+      () => ({}),
+      () => ({ status: 200, url: '', headers: new Headers(), body: 'text' }),
+      () => {
+        throw new TypeError('not today');
+      },
+    ];
+    for (const give of bad) {
+      await assert.rejects(load('http://localhost/toy', { fetch: give as typeof fetch }), hasCode('RC0809'));
+    }
+  });
+
   it('can be aborted while a file comes', () =>
     withToy({}, (folder) => {
       const controller = new AbortController();

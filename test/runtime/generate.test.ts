@@ -244,6 +244,18 @@ describe('generate', () => {
     assert.equal((await model.forward([1])).logits.length, 1);
   });
 
+  it('tells of a program that changes the size of its memory', async () => {
+    const grow = (amount: number) => (wat: string) =>
+      wat
+        .replace('(memory (export "memory") 1 1)', '(memory (export "memory") 1 4)')
+        .replace('(param $position i32)', `(param $position i32) (drop (memory.grow (i32.const ${amount})))`);
+    for (const amount of [0, 1]) {
+      const model = await toyModel({ change: grow(amount) });
+      await assert.rejects(collect(model.generate([1])), hasCode('RC0814', /--> model\.wasm/));
+      await assert.rejects(model.forward([1]), hasCode('RC0814', /changed the size of its memory/));
+    }
+  });
+
   it('tells of logits that are not numbers', async () => {
     const model = await toyModel({
       change: (wat) =>
@@ -297,7 +309,9 @@ describe('forward', () => {
     };
     await refuses([1], { mod: 'decode' }, 'RC0901');
     await refuses([1], { mode: 'x' }, 'RC0902');
-    for (const positions of [[1], [-1], [0, 0], [0.5], 'all']) await refuses([1], { positions }, 'RC0902');
+    for (const positions of [[1], [-1], [0, 0], [0.5], new Array(1), 'all']) {
+      await refuses([1], { positions }, 'RC0902');
+    }
     await refuses('text', {}, 'RC0907');
     await refuses({ pixelValues: [1] }, {}, 'RC0907');
     await refuses(null, {}, 'RC0907');
@@ -314,5 +328,17 @@ describe('forward', () => {
     const model = await toyModel();
     assert.equal(await model.decode([1, 10, 14, 15, 11]), '1 éa');
     assert.equal(await model.decode([]), '');
+    for (const ids of [null, undefined, 5, '', {}]) {
+      await assert.rejects(model.decode(ids as number[]), hasCode('RC0907'));
+    }
+    await assert.rejects(model.decode(new Array<number>(1)), hasCode('RC0904'));
+  });
+
+  it('encodes texts only', async () => {
+    const model = await toyModel({ tokens: { bos: 2, addBos: true } });
+    assert.deepEqual(await model.encode(''), [2]);
+    for (const text of [5, [], null, undefined, {}]) {
+      await assert.rejects(model.encode(text as string), hasCode('RC0907'));
+    }
   });
 });

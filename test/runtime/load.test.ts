@@ -61,6 +61,24 @@ describe('load from a folder', () => {
       assert.ok(events.every(({ loaded }, i) => loaded >= (events[i - 1]?.loaded ?? 0)));
     }));
 
+  it('notices an abort at the last event, too', () =>
+    withToy({}, async (folder) => {
+      const controller = new AbortController();
+      const onProgress = ({ status }: Progress): void => {
+        if (status === 'ready') controller.abort();
+      };
+      await assert.rejects(load(folder, { onProgress, signal: controller.signal }), { name: 'AbortError' });
+    }));
+
+  it('names the folder in what it refuses', () =>
+    withToy({ change: (wat) => wat.replace('(export "head")', '') }, async (folder) => {
+      const named = (file: string): RegExp => new RegExp(`--> .*/toy/${file}`);
+      await assert.rejects(load(folder), hasCode('RC0814', named('model\\.wasm')));
+      const path = join(folder, 'manifest.json');
+      writeFileSync(path, readFileSync(path, 'utf8').replace('"causal-lm"', '"other"'));
+      await assert.rejects(inspect(folder), hasCode('RC0803', named('manifest\\.json')));
+    }));
+
   it('notices a changed byte in any file', () =>
     withToy({}, async (folder) => {
       for (const file of filesOf(folder)) {

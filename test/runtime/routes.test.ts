@@ -109,6 +109,8 @@ describe('routes', () => {
     refuses(hub, { mask: [[1], [1, 1], [1], [1]] }, 'RC0922', /row 1/);
     refuses(hub, { mask: [[1], [2], [1], [1]] }, 'RC0922', /mask\[1\]\[0\] is 2/);
     refuses(hub, { mask: [[1], 'x', [1], [1]] }, 'RC0922');
+    refuses(hub, { mask: [new Array(1), [1], [1], [1]] }, 'RC0922', /mask\[0\]\[0\] is undefined/);
+    refuses(hub, { walk: new Array(1) }, 'RC0923');
     refuses(hub, { mask: 5 }, 'RC0922');
     refuses(hub, { mask: [[1], [1], [1], [1], [1]] }, 'RC0924', /no block 4/);
     refuses(hub, { walk: [3] }, 'RC0923');

@@ -5,6 +5,7 @@ import { createRandom } from '../../../ir/index.ts';
 import { fail } from '../../../ir/index.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
 import { packageVersion } from '../../package-info.ts';
+import { visible } from '../format.ts';
 import type { Io } from '../io.ts';
 import { openModel } from '../model.ts';
 import { addBuildOptions, wholeNumber } from '../options.ts';
@@ -40,13 +41,15 @@ export function benchCommand(io: Io): Command {
   return addBuildOptions(command)
     .addHelpText('after', '\nExample:\n  $ radialc bench ./out -p 128 -n 32 -r 5')
     .action(async (path: string, options: BenchOptions) => {
-      const model = await openModel(path, options, io);
+      const model = await openModel(path, options);
       try {
         const series = await measure(model, options, io);
         io.out(
-          options.format === 'json'
-            ? JSON.stringify(jsonReport(model, series, options), null, 2)
-            : mdReport(model, series),
+          visible(
+            options.format === 'json'
+              ? JSON.stringify(jsonReport(model, series, options), null, 2)
+              : mdReport(model, series),
+          ),
         );
       } finally {
         model.dispose();
@@ -69,9 +72,9 @@ async function measure(model: RadialModel, options: BenchOptions, io: Io): Promi
   const decode: number[] = [];
   await repeat(repetitions, io, async (counts) => {
     const started = performance.now();
-    await model.forward(ids, { positions: [prompt - 1], signal: io.signal });
+    await model.forward(ids, { positions: [prompt - 1] });
     const read = performance.now() - started;
-    const perToken = await decodeTime(model, ids, count, io.signal);
+    const perToken = await decodeTime(model, ids, count);
     if (counts) {
       prefill.push(read);
       decode.push(perToken);
@@ -97,14 +100,9 @@ async function repeat(repetitions: number, io: Io, once: (counts: boolean) => Pr
 }
 
 /** Milliseconds a token: the time from the first new token to the last, by their number. */
-async function decodeTime(
-  model: RadialModel,
-  ids: readonly number[],
-  count: number,
-  signal: AbortSignal,
-): Promise<number> {
+async function decodeTime(model: RadialModel, ids: readonly number[], count: number): Promise<number> {
   let first: number | undefined;
-  for await (const _ of model.generate(ids, { maxNewTokens: count + 1, ignoreEos: true, signal })) {
+  for await (const _ of model.generate(ids, { maxNewTokens: count + 1, ignoreEos: true })) {
     first ??= performance.now();
   }
   return (performance.now() - (first ?? NaN)) / count;
@@ -117,7 +115,7 @@ async function measureImages(model: RadialModel, { repetitions, seed }: BenchOpt
   const samples: number[] = [];
   await repeat(repetitions, io, async (counts) => {
     const started = performance.now();
-    await model.forward({ pixelValues }, { signal: io.signal });
+    await model.forward({ pixelValues });
     if (counts) samples.push(performance.now() - started);
   });
   return { test: 'image', tokens: 1, samples };

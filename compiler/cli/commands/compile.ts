@@ -1,6 +1,6 @@
 /** @file `radialc compile`: a checkpoint or IR text to a program on disk. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Command, Option } from 'commander';
 import { fail } from '../../../ir/index.ts';
 import { passesNamed } from '../../../passes/index.ts';
@@ -10,8 +10,8 @@ import type { Compiled, Metafile } from '../../build.ts';
 import { makeFolders } from '../../frontend/files.ts';
 import { bytes, table } from '../format.ts';
 import type { Io } from '../io.ts';
-import { buildRequest } from '../model.ts';
-import { addBuildOptions, formatOption } from '../options.ts';
+import { buildRequest, refuseTextOptions } from '../model.ts';
+import { addBuildOptions, folderName, formatOption } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
 
 interface CompileCommandOptions extends FormatOptions, BuildOptions {
@@ -31,7 +31,7 @@ export function compileCommand(io: Io): Command {
     .alias('build')
     .description('compile a checkpoint folder, or IR text, to a program that runs by itself')
     .argument('<input>', 'a folder with config.json and model.safetensors, or a .rir file')
-    .requiredOption('-o, --output <dir>', 'the folder to make; a program that is there is replaced')
+    .requiredOption('-o, --output <dir>', 'the folder to make; a program that is there is replaced', folderName)
     .option('--target <target>', 'see `radialc targets`', 'wasm-simd')
     .option('--dtype <dtype>', 'number format of the weights', 'fp32');
   return addBuildOptions(command)
@@ -49,14 +49,20 @@ export function compileCommand(io: Io): Command {
         '  $ radialc compile ./phases/11.fuse-norm.rir --compile-from fuse-norm --weights ./opt-125m -o ./out',
     )
     .action(async (input: string, options: CompileCommandOptions) => {
+      refuseTextOptions(input, { '--compile-from': options.compileFrom });
+      checkPlaces(options);
       const progress = io.progress('weights');
       try {
         const request = {
-          ...buildRequest(input, options, io.signal),
+          ...buildRequest(input, options),
           target: options.target,
           dtype: options.dtype,
           counters: options.counters,
           manager: managerOptions(options, io),
+          // Asked for when the passes are done: before that, there is nothing to clean up.
+          get signal() {
+            return io.signal;
+          },
         };
         const compiled = await compile(request, {
           outDir: options.output,
@@ -72,13 +78,30 @@ export function compileCommand(io: Io): Command {
     });
 }
 
+/** @throws RadialError RC1013 where the folder of the program would hold something else, or lose it when replaced */
+function checkPlaces({ output, metafile, dumpPhasesTo }: CompileCommandOptions): void {
+  for (const [flag, path] of Object.entries({ '--metafile': metafile, '--dump-phases-to': dumpPhasesTo })) {
+    if (path === undefined || !isWithin(output, path)) continue;
+    fail('RC1013', `${flag} leads into the folder of the program, ${JSON.stringify(output)}`, {
+      place: { file: path },
+      help: `choose a place outside of it for ${flag}`,
+    });
+  }
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const way = relative(resolve(folder), resolve(path));
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
 function managerOptions(options: CompileCommandOptions, io: Io): Omit<ManagerOptions, 'options'> {
-  const { dumpPhasesTo: dir, compileFrom, printIrAfter } = options;
+  const { dumpPhasesTo: dir, compileFrom, printIrAfter, metafile } = options;
   if (dir !== undefined) {
     written(dir, () => {
       makeFolders(dir);
     });
   }
+  if (metafile !== undefined) written(metafile, () => tryToWrite(metafile));
   return {
     ...(dir !== undefined && {
       dump: (n, name, text) => {
@@ -131,6 +154,14 @@ function write(path: string, text: string): void {
   written(path, () => {
     writeFileSync(path, text);
   });
+}
+
+/** Finds out before the work whether a file can be written; pipes and devices tell only when they are. */
+function tryToWrite(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isFile() && !stats.isDirectory()) return;
+  closeSync(openSync(path, 'a'));
+  if (stats === undefined) rmSync(path);
 }
 
 function written(path: string, operation: () => void): void {

@@ -1,6 +1,6 @@
 /** @file `radialc forward`: logits and depth of given sequences or images. */
 import { Command, Option } from 'commander';
-import { readForwardInput } from '../forward-input.ts';
+import { readForwardInput, refuseItem } from '../forward-input.ts';
 import type { ForwardInput } from '../forward-input.ts';
 import type { Io } from '../io.ts';
 import { isArtifact, openModel } from '../model.ts';
@@ -50,7 +50,7 @@ export function forwardCommand(io: Io): Command {
       const input = readForwardInput(options.input, io);
       const rows =
         options.backend === 'compiled'
-          ? await forwardCompiled(path, input, options, io)
+          ? await forwardCompiled(path, input, options)
           : await forwardInterpreted(path, input, options);
       await print(rows, input, options, io);
     });
@@ -64,21 +64,17 @@ function withRoute(path: string, options: ForwardOptions, input: ForwardInput): 
     : { ...options, route: 'external' };
 }
 
-async function forwardCompiled(
-  path: string,
-  input: ForwardInput,
-  options: ForwardOptions,
-  io: Io,
-): Promise<readonly Rows[]> {
-  const model = await openModel(path, withRoute(path, options, input), io);
+async function forwardCompiled(path: string, input: ForwardInput, options: ForwardOptions): Promise<readonly Rows[]> {
+  const model = await openModel(path, withRoute(path, options, input));
   try {
     const settings = {
       mode: options.mode,
-      signal: io.signal,
       ...(input.route !== undefined && { route: input.route }),
     };
     const rows: Rows[] = [];
-    for (const item of input.items) rows.push(await model.forward(item, settings));
+    for (const [i, item] of input.items.entries()) {
+      rows.push(await model.forward(item, settings).catch((error: unknown) => refuseItem(error, input, i)));
+    }
     return rows;
   } finally {
     model.dispose();
@@ -92,7 +88,13 @@ async function forwardInterpreted(
 ): Promise<readonly Rows[]> {
   const reference = await openReference(path, withRoute(path, options, input));
   try {
-    return input.items.map((item) => reference.forward(item, input.route));
+    return input.items.map((item, i) => {
+      try {
+        return reference.forward(item, input.route);
+      } catch (error) {
+        return refuseItem(error, input, i);
+      }
+    });
   } finally {
     reference.close();
   }

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { initCheckpoint } from '../../frontend/index.ts';
 import type { WeightDtype } from '../../frontend/index.ts';
 import type { Io } from '../io.ts';
-import { formatOption, wholeNumber } from '../options.ts';
+import { folderName, formatOption, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
 
 interface InitOptions extends FormatOptions {
@@ -17,7 +17,7 @@ export function initCommand(io: Io): Command {
   return new Command('init')
     .description('write a checkpoint with random weights, for tests and benchmarks')
     .requiredOption('--config <file>', 'a config.json of any supported family')
-    .requiredOption('-o, --output <dir>', 'the folder to make')
+    .requiredOption('-o, --output <dir>', 'the folder to make', folderName)
     .option('--seed <n>', 'the same seed gives the same bytes', wholeNumber(0), 0)
     .addOption(
       new Option('--dtype <dtype>', 'how the numbers are stored').choices(['F32', 'F16', 'BF16']).default('F32'),

@@ -8,7 +8,7 @@ import type { ProgramInfo } from '../../../runtime/artifact/index.ts';
 import { inspect } from '../../../runtime/index.ts';
 import { readArtifactIr } from '../../artifact/index.ts';
 import { build } from '../../build.ts';
-import { bytes, quantity, table } from '../format.ts';
+import { bytes, quantity, table, visible } from '../format.ts';
 import type { Io } from '../io.ts';
 import { buildRequest, isArtifact, refuseBuildOptions } from '../model.ts';
 import { addBuildOptions, formatOption, wholeNumber } from '../options.ts';
@@ -40,23 +40,25 @@ export function inspectCommand(io: Io): Command {
       '\nExamples:\n  $ radialc inspect ./out\n  $ radialc inspect ./opt-125m --route external --kv latest --format=json\n  $ radialc inspect ./out --ir kernels',
     )
     .action(async (path: string, options: InspectOptions) => {
-      const inspected = await open(path, options, io);
-      if (options.ir !== undefined) {
-        io.out(printModule(options.ir === 'network' ? inspected.network : inspected.program).trimEnd());
-      } else if (options.format === 'json') io.out(JSON.stringify(describe(inspected, options.cached), null, 2));
-      else io.out(asText(inspected, options.cached));
+      const inspected = await open(path, options);
+      io.out(visible(shown(inspected, options)));
     });
 }
 
-async function open(path: string, options: InspectOptions, io: Io): Promise<Inspected> {
+function shown(inspected: Inspected, { ir, format, cached }: InspectOptions): string {
+  if (ir !== undefined) return printModule(ir === 'network' ? inspected.network : inspected.program).trimEnd();
+  return format === 'json' ? JSON.stringify(describe(inspected, cached), null, 2) : asText(inspected, cached);
+}
+
+async function open(path: string, options: InspectOptions): Promise<Inspected> {
   if (isArtifact(path)) {
     refuseBuildOptions(path, options);
-    const manifest = await inspect(path, { signal: io.signal });
+    const manifest = await inspect(path);
     const { network, program, close } = readArtifactIr(path, manifest);
     close();
     return { info: manifest.program, network, program, wasmBytes: manifest.wasm.bytes };
   }
-  const built = await build(buildRequest(path, options, io.signal));
+  const built = await build(buildRequest(path, options));
   built.close();
   const { info, network, program, wasm } = built;
   if (network === null) {

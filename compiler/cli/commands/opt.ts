@@ -7,6 +7,7 @@ import { openInput } from '../../input.ts';
 import { findTarget } from '../../targets.ts';
 import { table } from '../format.ts';
 import type { Io } from '../io.ts';
+import { refuseTextOptions } from '../model.ts';
 import { addBuildOptions } from '../options.ts';
 import type { BuildOptions } from '../options.ts';
 import { printAfter, timing } from './compile.ts';
@@ -44,6 +45,7 @@ export function optCommand(io: Io): Command {
 }
 
 function optimise(path: string, options: OptOptions, io: Io): void {
+  refuseTextOptions(path, { '--weights': options.weights });
   const input = openInput(path, { context: options.contextWindowSize, weights: options.weights });
   try {
     const passes =

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import type { GeneratedToken, RadialModel } from '../../../runtime/index.ts';
+import { withoutCommands } from '../format.ts';
 import type { Io } from '../io.ts';
 import { openModel } from '../model.ts';
 import { addBuildOptions, formatOption, idList, realNumber, wholeNumber } from '../options.ts';
@@ -46,7 +47,7 @@ export function runCommand(io: Io): Command {
     )
     .action(async (path: string, options: RunOptions) => {
       const prompt = promptOf(options);
-      const model = await openModel(path, options, io);
+      const model = await openModel(path, options);
       try {
         await generate(model, prompt, options, io);
       } finally {
@@ -77,16 +78,15 @@ async function generate(
     maxNewTokens: options.maxNewTokens ?? (await roomFor(model, prompt)),
     temperature,
     seed,
-    signal: io.signal,
     ...(topK !== undefined && { topK }),
     ...(topP !== undefined && { topP }),
     ...(stop !== undefined && { stop }),
   });
   for await (const token of stream) {
-    if (!json && isText && tokens.length === 0) io.write(io.colors.out.dim(prompt));
+    if (!json && isText && tokens.length === 0) io.write(io.colors.out.dim(withoutCommands(prompt)));
     tokens.push(token);
     if (json) continue;
-    io.write(isText ? token.text : `${tokens.length === 1 ? '' : ','}${token.id}`);
+    io.write(isText ? withoutCommands(token.text) : `${tokens.length === 1 ? '' : ','}${token.id}`);
     if (options.showDepth === true) io.write(io.colors.out.cyan(`⟨${token.depth}⟩`));
   }
   if (json) {

@@ -17,6 +17,7 @@ interface VerifyOptions extends FormatOptions {
   readonly seed: number;
   readonly atol: number;
   readonly rtol: number;
+  readonly weights?: string;
 }
 
 interface Case {
@@ -44,11 +45,12 @@ export function verifyCommand(io: Io): Command {
     .option('--seed <n>', 'of the random input and routes', wholeNumber(0), 0)
     .option('--atol <x>', 'largest absolute error', realNumber(0), 3e-4)
     .option('--rtol <x>', 'largest error relative to the largest logit, on top of it', realNumber(0), 1e-4)
+    .option('--weights <dir>', 'for a .rir file: the folder with the tensors that it names')
     .addOption(formatOption())
     .addHelpText('after', '\nExample:\n  $ radialc verify ./out ./opt-125m --tokens 4 --sequences 1')
     .action(async (program: string, checkpoint: string, options: VerifyOptions) => {
-      const model = await load(program, { signal: io.signal });
-      const reference = await openReferenceOf(model.info, checkpoint);
+      const model = await load(program);
+      const reference = await openReferenceOf(model.info, checkpoint, options);
       try {
         report(await compareAll(model, reference, options, io), options, io);
       } finally {
@@ -98,10 +100,9 @@ async function compareAll(
   try {
     for (const [i, { name, input, mode, route }] of cases.entries()) {
       progress.update(i, cases.length);
-      const found = await model.forward(input, { mode, route, signal: io.signal });
+      const found = await model.forward(input, { mode, route });
       const expected = reference.forward(input, route);
       differences.push({ name, ...difference(found, expected, options.atol, options.rtol) });
-      io.signal.throwIfAborted();
     }
   } finally {
     progress.stop();

@@ -17,6 +17,7 @@ import type { ArtifactContents } from '../../../compiler/artifact/index.ts';
 import { createChunkWriter } from '../../../compiler/artifact/chunks.ts';
 import { CHUNK_BYTES, readManifest } from '../../../runtime/artifact/index.ts';
 import type { ProgramInfo } from '../../../runtime/artifact/index.ts';
+import { load } from '../../../runtime/index.ts';
 import { hasCode, toyContents, toyLoader, toyProgram, toySource, withFolder } from '../../runtime/toy.ts';
 
 const options = { loader: toyLoader };
@@ -129,6 +130,22 @@ describe('writeArtifact', () => {
       await refuses('/', /root/);
       assert.equal(readFileSync(join(notes, 'notes.txt'), 'utf8'), 'mine');
       assert.deepEqual(readdirSync(folder).sort(), ['file', 'link', 'notes', 'out']);
+    }));
+
+  it('says where an older artifact is left that cannot be deleted, for root too', () =>
+    withFolder(async (folder) => {
+      if (process.getuid === undefined) return;
+      chmodSync(folder, 0o777);
+      const out = join(folder, 'out');
+      await writeArtifact(toyContents(), out, options);
+      chmodSync(join(out, 'weights'), 0o555);
+      const error = await asNobody(() => writeArtifact(toyContents(), out, options));
+      if (error === undefined) return;
+      assert.ok(hasCode('RC0837', /--> .*\.old\n/)(error));
+      const [old = '', ...others] = readdirSync(folder).sort();
+      assert.deepEqual([old.endsWith('.old'), others], [true, ['out']]);
+      await load(out);
+      chmodSync(join(folder, old, 'weights'), 0o700);
     }));
 
   it('leaves nothing behind when it fails or is aborted', () =>

@@ -1,6 +1,6 @@
 /** @file `radialc compile`: outputs, phases that can be resumed, options, interruption. */
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../../../compiler/build.ts';
 import type { Metafile } from '../../../compiler/build.ts';
@@ -225,6 +225,55 @@ describe('radialc compile', () => {
     await fails('RC1003', 'compile', at('model'), '-o', at('other-none'), '--metafile', at('a-file', 'meta.json'));
     assert.equal(readFileSync(at('others', 'thesis.txt'), 'utf8'), 'mine');
     assert.ok(!existsSync(at('none')));
+  });
+
+  it('refuses outputs in the place of one another, and a metafile that cannot be written, before it begins', async () => {
+    const names = readdirSync(at()).sort();
+    const args = ['compile', at('model'), '-o', at('none')];
+    await fails('RC1013', ...args, '--metafile', at('none', 'meta.json'));
+    await fails('RC1013', ...args, '--dump-phases-to', at('none'));
+    await fails('RC1013', ...args, '--dump-phases-to', at('none', '..', 'none', 'phases'));
+    await fails('RC1003', ...args, '--metafile', at('model'));
+    assert.deepEqual(readdirSync(at()).sort(), names);
+  });
+
+  it('refuses options for texts with a checkpoint', async () => {
+    const args = ['compile', at('model'), '-o', at('none')];
+    assert.match(await fails('RC1014', ...args, '--weights', at('model')), /--weights is an option for IR text/);
+    assert.match(await fails('RC1014', ...args, '--compile-from', 'dce'), /--compile-from is an option for IR text/);
+    await fails('RC1014', 'opt', at('model'), '--weights', at('model'));
+    await fails('RC1014', 'inspect', at('model'), '--weights', at('model'));
+  });
+
+  it('fills an empty folder where it is, and does not replace the one that it is run in', async () => {
+    mkdirSync(at('empty'));
+    const before = statSync(at('empty')).ino;
+    const folder = process.cwd();
+    try {
+      process.chdir(at('empty'));
+      await ok('compile', at('model'), '-o', '.');
+      assert.match(await fails('RC0830', 'compile', at('model'), '-o', '.'), /in the current folder/);
+    } finally {
+      process.chdir(folder);
+    }
+    assert.equal(statSync(at('empty')).ino, before);
+    await ok('compile', at('model'), '-o', at('not-there'));
+    sameBytes('empty', 'not-there');
+  });
+
+  it('leaves an empty folder empty when it is interrupted', async () => {
+    mkdirSync(at('still-empty'));
+    const controller = new AbortController();
+    const progress = {
+      update: () => {
+        controller.abort();
+      },
+      stop: () => undefined,
+    };
+    const settings = { signal: controller.signal, progress };
+    const { code } = await radialc(['compile', at('model'), '-o', at('still-empty')], settings);
+    assert.equal(code, 130);
+    assert.deepEqual(readdirSync(at('still-empty')), []);
   });
 
   it('gives diagnostics to machines, too', async () => {

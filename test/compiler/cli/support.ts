@@ -39,6 +39,7 @@ export async function radialc(args: readonly string[], settings: RunSettings = {
     colors: { out: plain, err: plain },
     stdin: () => new TextEncoder().encode(stdin),
     signal,
+    interrupted: () => (signal.aborted ? 130 : undefined),
     progress: () => progress,
   });
   return { code, stdout, stderr };

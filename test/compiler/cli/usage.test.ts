@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { visible, withoutCommands } from '../../../compiler/cli/format.ts';
 import { createIo } from '../../../compiler/cli/io.ts';
 import { packageVersion } from '../../../compiler/package-info.ts';
 import { checkpoint, ok, optConfig, radialc, scratch, writeJson } from './support.ts';
@@ -22,6 +23,12 @@ const commands = [
   'targets',
   'explain',
 ];
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+}
+
 const main = fileURLToPath(new URL('../../../dist/compiler/cli/main.js', import.meta.url));
 
 describe('radialc', () => {
@@ -50,6 +57,8 @@ describe('radialc', () => {
       [['compile', 'x', 'y', '-o', 'z'], /too many arguments/],
       [['compile', 'x', '-o', 'z', '--kv', 'never'], /Allowed choices are absent, project, latest/],
       [['compile', 'x', '-o', 'z', '-O3'], /Levels are O0, O1 and O2/],
+      [['compile', 'x', '-o', ''], /Expected the name of a folder/],
+      [['init', '--config', 'x', '-o', ''], /Expected the name of a folder/],
       [['compile', 'x', '-o', 'z', '--max-hops', '0'], /at least 1/],
       [['run', 'x', '--ids', '1', '--temperature', 'NaN'], /at least 0/],
       [['run', 'x', '--ids', '1', '--top-p', '1.5'], /at most 1/],
@@ -74,7 +83,7 @@ describe('radialc', () => {
         delete process.env['NO_COLOR'];
         delete process.env['FORCE_COLOR'];
         Object.assign(process.env, env);
-        const { out, err } = createIo(new AbortController().signal).colors;
+        const { out, err } = createIo().colors;
         assert.equal(out.isColorSupported, err.isColorSupported);
         return err.isColorSupported && err.red('x') !== 'x';
       } finally {
@@ -86,40 +95,13 @@ describe('radialc', () => {
     assert.equal(colored({ FORCE_COLOR: '1', NO_COLOR: '' }), true);
   });
 
-  describe('interrupted', () => {
-    const at = scratch();
-    before(async () => {
-      await checkpoint(at('model'));
-      await ok('compile', at('model'), '-o', at('out'));
-      writeJson(at('input.json'), { input_ids: [[1, 2]] });
-    });
-
-    it('ends with 130, whatever it was doing', async () => {
-      const lines: readonly (readonly string[])[] = [
-        ['run', at('out'), '--ids', '1'],
-        ['run', at('model'), '--ids', '1'],
-        ['forward', at('out'), '--input', at('input.json')],
-        ['forward', at('model'), '--input', at('input.json')],
-        ['verify', at('out'), at('model')],
-        ['bench', at('out')],
-        ['inspect', at('out')],
-        ['inspect', at('model')],
-      ];
-      for (const args of lines) {
-        const { code, stderr } = await radialc(args, { signal: AbortSignal.abort() });
-        assert.equal(code, 130, args.join(' '));
-        assert.match(stderr, /^interrupted/);
-      }
-    });
-
-    it('stops between the tokens of a text', async () => {
-      const controller = new AbortController();
-      setTimeout(() => {
-        controller.abort();
-      }, 0);
-      const { code } = await radialc(['run', at('out'), '--ids', '1', '-n', '47'], { signal: controller.signal });
-      assert.equal(code, 130);
-    });
+  it('escapes control characters of names in what it prints', async () => {
+    assert.equal(visible('a\u001b[31m\r\u009b\u007f\t\n\u00e9'), 'a\\u001b[31m\\u000d\\u009b\\u007f\t\n\u00e9');
+    assert.equal(withoutCommands('\u001b[2J\u009b1m\r\n'), '\\u001b[2J\\u009b1m\r\n');
+    const { code, stderr } = await radialc(['compile', 'no\u001b[2Jwhere', '-o', 'none']);
+    assert.equal(code, 1);
+    assert.match(stderr, /--> no\\u001b\[2Jwhere$/m);
+    assert.match((await radialc(['\u001b[2J'])).stderr, /unknown command '\\u001b\[2J'/);
   });
 });
 
@@ -187,27 +169,60 @@ describe('the radialc command (skipped before `npm run build`)', () => {
     assert.deepEqual([code, stderr], [0, '']);
   });
 
-  it('ends with 130 after Ctrl-C, and leaves nothing', async function () {
-    if (process.platform === 'win32') return this.skip();
-    const names = readdirSync(at());
-    const child = spawn(process.execPath, [main, 'compile', at('large'), '-o', at('out')], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+  it('says that stdout is full', function () {
+    if (process.platform !== 'linux') return this.skip();
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [main, 'targets'], {
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
     });
+    closeSync(full);
+    assert.equal(status, 1);
+    assert.match(stderr, /^error\[RC1003\]: .*ENOSPC.*\n {2}--> stdout\n {2}help: .*\n$/);
+  });
+
+  for (const [signal, exit] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`ends with ${exit} after ${signal}, and leaves nothing`, async function () {
+      if (process.platform === 'win32') return this.skip();
+      const names = readdirSync(at());
+      const isWriting = (): boolean => readdirSync(at()).some((name) => name.endsWith('.tmp'));
+      const { code, stderr } = await signalled(['compile', at('large'), '-o', at('out')], signal, isWriting);
+      assert.deepEqual([code, stderr], [exit, 'interrupted; nothing was left half-written\n']);
+      assert.deepEqual(readdirSync(at()), names);
+    });
+  }
+
+  it('is ended at once by a signal where there is nothing to clean up, also in a computation', async function () {
+    if (process.platform === 'win32') return this.skip();
+    const ids = Array.from({ length: 40 }, () => 1);
+    const input = writeJson(at('long.json'), { input_ids: Array.from({ length: 400 }, () => ids) });
+    const started = performance.now();
+    const forward = ['forward', at('large'), '--input', input, '--backend=interpreter'];
+    const { signal } = await signalled(forward, 'SIGTERM', () => performance.now() - started > 2000);
+    assert.equal(signal, 'SIGTERM');
+  });
+
+  /** Sends a command a signal as soon as `when` says so. */
+  async function signalled(args: readonly string[], signal: NodeJS.Signals, when: () => boolean): Promise<Ended> {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
-    const ended = new Promise<number | null>((resolve) => {
-      child.on('close', resolve);
+    const ended = new Promise<Ended>((resolve) => {
+      child.on('close', (code, by) => {
+        resolve({ code, signal: by, stderr });
+      });
     });
-    const isWriting = (): boolean => readdirSync(at()).some((name) => name.endsWith('.tmp'));
-    while (!isWriting() && child.exitCode === null) {
+    while (!when() && child.exitCode === null) {
       await new Promise((resolve) => {
         setTimeout(resolve, 2);
       });
     }
-    child.kill('SIGINT');
-    assert.deepEqual([await ended, stderr], [130, 'interrupted; nothing was left half-written\n']);
-    assert.deepEqual(readdirSync(at()), names);
-  });
+    child.kill(signal);
+    return ended;
+  }
 });
