@@ -51,13 +51,15 @@ export const textCodes = {
 
 export const verifyCodes = {
   RC0501: {
-    title: 'Context or hop cap out of range',
-    explanation: '`context` and `max_hops` are whole numbers of at least 1 and at most 16,777,216.',
+    title: 'Size in the header out of range',
+    explanation:
+      '`context` is a whole number from 1 to 16,777,216, `max_hops` one from 1 to 65,536. In a program `head_rows` is at most `chunk`, ' +
+      'and `chunk` at most `context`; for images the chunk is the context, and there is one row of logits.',
   },
   RC0502: {
     title: 'Blocks out of order',
     explanation:
-      'Blocks have distinct whole numbers and stand in ascending order. Gaps are allowed: passes remove blocks.',
+      'Blocks have distinct whole numbers from 0 to 32,767 and stand in ascending order. Gaps are allowed: passes remove blocks.',
   },
   RC0503: {
     title: 'Name defined twice',
@@ -117,7 +119,8 @@ export const verifyCodes = {
   },
   RC0515: {
     title: 'Wrong successor',
-    explanation: 'Entry and every block have at least one successor; each exists, and none is named twice.',
+    explanation:
+      'Entry and every block have at least one successor; each exists, and none is named twice. All edges together name at most 1,000,000.',
   },
   RC0516: {
     title: 'Router missing',
@@ -150,7 +153,8 @@ export const verifyCodes = {
   RC0523: {
     title: 'Wrong view',
     explanation:
-      'A view names a buffer of the program and columns inside it; ids and positions are i32, all else f32. A weight that a kernel reads is a formal of its body.',
+      'A view names a buffer of the program and columns inside it; ids and positions are read from `$ids` and `$pos`, which are i32, all else is f32. ' +
+      'A weight that a kernel reads is a formal of its body.',
   },
   RC0524: {
     title: 'Kernel with sizes that do not fit together',
@@ -181,11 +185,30 @@ export const verifyCodes = {
   RC0529: {
     title: 'KV lists or KV plan wrong',
     explanation:
-      'Attention blocks have lists 0, 1, … in their order, other blocks none; the plan has as many lists, entries wide enough, pages for the context, and its control buffers.',
+      'Attention blocks have lists 0, 1, … in their order, other blocks none; the plan has as many lists, entries wide enough, pages of 8 to 256 slots, ' +
+      'and its control buffers. Lists and pool have room for the worst case: what the hop cap, the policies and the edges allow every position to leave.',
   },
   RC0530: {
     title: 'Wrong address',
     explanation:
       'Once a program is placed in memory, everything has an address: aligned to 64 bytes, inside the memory, apart from all that is alive at the same time. The memory is a multiple of 65,536 bytes.',
+  },
+  RC0531: {
+    title: 'Row that does not exist',
+    explanation:
+      'Positions go from 0 to `context` - 1, so a table that they select rows of (by `embed` or `rope`) has at least `context` + `offset` rows. ' +
+      'A table that ids select rows of has more than `offset`. `select` names a row that is surely there: in a language model, of the tokens in flight only row 0.',
+  },
+  RC0532: {
+    title: 'Buffer of the program missing or of another form',
+    explanation:
+      'The caller, the control code and the bodies of a program talk by buffers of given names and forms: `$ids`, `$pos`, `$rows`, `$x`, `$logits`; ' +
+      '`$pixels` for images; `$probes` where there are probes; `$walk`, `$next`, `$hop` and others where tokens walk. ir/kernel/control.ts says what they hold.',
+  },
+  RC0533: {
+    title: 'Too few rows',
+    explanation:
+      'A kernel computes a row for each token of its row list, at most a chunk (in the exit of a language model: at most `head_rows`), or as many as its output has. ' +
+      'All views that it reads and writes have so many rows; a routed view has one for each token of the chunk.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -1,6 +1,7 @@
 /** @file The public face of the IR: types, the op table, builders, text form, verifiers, weights. */
 export * from './types.ts';
 export * from './weights.ts';
+export { MAX_BUFFERS, MAX_HOPS, MAX_KERNELS, MAX_SUCCESSORS } from './limits.ts';
 export { numberAttr, numbersAttr, stringAttr } from './ops/attrs.ts';
 export { activations } from './ops/math.ts';
 export type { Activation } from './ops/math.ts';
@@ -15,12 +16,13 @@ export * from './diagnostics/diagnostic.ts';
 export { textCodes, verifyCodes } from './codes.ts';
 export * from './kernel/types.ts';
 export * from './kernel/control.ts';
-export { kernelKinds } from './kernel/table.ts';
+export * from './kernel/kv-demand.ts';
+export { vocabularyOf } from './tables.ts';
+export { kernelKinds, kernelSpecs } from './kernel/table.ts';
 export type { InputSpec, KernelKind, KernelSpec } from './kernel/table.ts';
 export { parseModule } from './text/parse.ts';
 export { printModule } from './text/print.ts';
 export { verifyModule } from './verify/module.ts';
 export { checkNetwork } from './verify/network.ts';
-export { MAX_HOPS } from './verify/values.ts';
 export { createRandom, normals } from './random.ts';
 export * from './interpreter/index.ts';

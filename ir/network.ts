@@ -1,6 +1,6 @@
 /** @file Questions that everyone asks of a network. */
 import { isGlobal } from './builder.ts';
-import type { Block, Const, Global, Network, Op, Ref, Region } from './types.ts';
+import type { Block, Const, Global, Network, Op, Ref, Region, TensorType } from './types.ts';
 
 export function constsByName(network: { readonly consts: readonly Const[] }): ReadonlyMap<Global, Const> {
   return new Map(network.consts.map((constant) => [constant.name, constant]));
@@ -9,6 +9,11 @@ export function constsByName(network: { readonly consts: readonly Const[] }): Re
 /** All regions: entry, blocks in order, exit. */
 export function regions(network: Network): readonly Region[] {
   return [network.entry, ...network.blocks.map((block) => block.body), network.exit];
+}
+
+/** The type of what a region yields, or undefined where that is not defined in it. */
+export function resultType({ params, ops, result }: Region): TensorType | undefined {
+  return (ops.findLast((op) => op.result === result) ?? params.find(({ name }) => name === result))?.type;
 }
 
 /** Everything an op reads: operands, then extras in their written order. */

@@ -32,7 +32,7 @@ export const passCodes = {
   RC0606: {
     title: 'The hop cap is out of its range.',
     explanation:
-      'The hop cap bounds how many blocks a token executes: from 1 to 16,777,216. Left out it is twice the number of blocks for `--route external`, ' +
+      'The hop cap bounds how many blocks a token executes: from 1 to 65,536. Left out it is twice the number of blocks for `--route external`, ' +
       'the number of blocks otherwise.',
   },
   RC0607: {
@@ -46,6 +46,12 @@ export const passCodes = {
     explanation:
       'The chunk is how many tokens prefill takes at a time: more are faster, up to a point, and need more memory. Left out ' +
       'it is 128, or the context where that is shorter.',
+  },
+  RC0609: {
+    title: 'The route has more successors than a program can have.',
+    explanation:
+      'With `--route external` any block may follow any block, so that n blocks have about n² successors. All edges together may name 1,000,000: ' +
+      'that is a thousand blocks. A larger model needs a text in which each block names only the successors that routes will take.',
   },
   RC0701: {
     title: 'A kernel needs a constant where the module has a computed value.',
@@ -79,5 +85,11 @@ export const passCodes = {
     explanation:
       'Under `latest` a token that passes an attention block over leaves there the K and V that it made in an earlier one. ' +
       'That is possible only if all attention blocks have the same KV heads of the same size.',
+  },
+  RC0707: {
+    title: 'The network is too large to be lowered.',
+    explanation:
+      'A body has at most 10,000 kernels and a program 8192 buffers, which is far more than models need: an op becomes one kernel, and blocks of ' +
+      'equal shape share their code and its buffers. A region that joins or cuts thousands of values needs another form.',
   },
 } as const satisfies Record<DiagnosticCode, CodeInfo>;

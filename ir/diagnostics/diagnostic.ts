@@ -51,12 +51,15 @@ export function fail(code: DiagnosticCode, message: string, details: { place?: P
   throw new RadialError([{ code, severity: 'error', message, ...details }]);
 }
 
-/** `error[RC0101]: …`, the place on a second line, the help on a third; no colours, no trailing line break. */
+/**
+ * `error[RC0101]: …`, the place on a second line, the help on the last: always one, if only where more is said. No
+ * colours, no trailing line break.
+ */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const lines = [`${diagnostic.severity}[${diagnostic.code}]: ${diagnostic.message}`];
   const place = formatPlace(diagnostic.place);
   if (place !== '') lines.push(`  --> ${place}`);
-  if (diagnostic.help !== undefined) lines.push(`  help: ${diagnostic.help}`);
+  lines.push(`  help: ${diagnostic.help ?? `radialc explain ${diagnostic.code} says more`}`);
   return lines.join('\n');
 }
 

@@ -20,7 +20,7 @@ export interface AttentionAttrs {
 /** What an op may reach besides its operands. */
 export interface Surroundings {
   readonly source: WeightSource;
-  /** Adds k and v to the KV list of the block that runs now and lets q look at it; see `walk.ts`. */
+  /** Adds k and v to the KV list of the block that runs now and lets q look at it; see `kv.ts`. */
   readonly attend: (q: Tensor, k: Tensor, v: Tensor, attrs: AttentionAttrs) => Tensor;
 }
 

@@ -19,6 +19,7 @@
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
  * `$kv_used` [1]: pages handed out. `$scores` [1, entries]: attention scores of one head.
  */
+import type { BlockId, Task } from '../types.ts';
 import { PANEL } from './types.ts';
 import type { Buffer, BufferName, KernelProgram, KvPlan } from './types.ts';
 
@@ -40,6 +41,10 @@ function array(name: BufferName, rows: Buffer['rows'], columns = 1): Buffer {
   return { name, dtype: 'i32', rows, columns, scope: 'state', at: null };
 }
 
+function floats(name: BufferName, rows: Buffer['rows'], columns: number): Buffer {
+  return { name, dtype: 'f32', rows, columns, scope: 'state', at: null };
+}
+
 /** Control buffers of the walk: only programs that need a walk have them. */
 export function walkBuffers({ routing }: Pick<KernelProgram, 'routing'>): readonly Buffer[] {
   const { maxHops } = routing;
@@ -53,6 +58,29 @@ export function rowBuffers(): readonly Buffer[] {
   return [array(IDS, 'chunk'), array(POSITIONS, 'chunk'), array('$rows', 'chunk')];
 }
 
+/** Columns of the buffers that hold what the model computes; `pixels` where it takes images. */
+export interface DataColumns {
+  readonly hidden: number;
+  readonly logits: number;
+  readonly pixels: number;
+}
+
+/** Where the model's numbers lie between bodies: the image, what probes report, hidden state, logits. */
+export function dataBuffers(
+  { task, blocks }: { readonly task: Task; readonly blocks: readonly { readonly id: BlockId }[] },
+  hasProbes: boolean,
+  columns: DataColumns,
+): readonly Buffer[] {
+  const isImage = task === 'image-classification';
+  const lastBlock = blocks.at(-1)?.id ?? -1;
+  return [
+    ...(isImage ? [floats(PIXELS, 1, columns.pixels)] : []),
+    ...(hasProbes ? [floats(PROBES, 'chunk', PROBE_COLUMNS * (lastBlock + 1))] : []),
+    floats(HIDDEN, 'chunk', columns.hidden),
+    floats(LOGITS, isImage ? 1 : 'head', columns.logits),
+  ];
+}
+
 /** Control buffers of the KV cache. */
 export function kvBuffers(plan: KvPlan): readonly Buffer[] {
   const entries = Math.ceil(plan.entriesPerList / plan.slots) * plan.slots;
@@ -62,6 +90,6 @@ export function kvBuffers(plan: KvPlan): readonly Buffer[] {
     array('$kv_length', plan.lists),
     array('$kv_tail', plan.lists, 2),
     array('$kv_used', 1),
-    { name: '$scores', dtype: 'f32', rows: 1, columns: Math.max(entries, PANEL), scope: 'state', at: null },
+    floats('$scores', 1, Math.max(entries, PANEL)),
   ];
 }

@@ -12,6 +12,8 @@ export interface KernelSpec {
   readonly summary: string;
   readonly out: boolean;
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Inputs that `out` may lie over, exactly: a row is read before it is written. */
+  readonly inPlace?: readonly string[];
   readonly attrs?: Readonly<Record<string, AttrSpec>>;
 }
 
@@ -33,7 +35,7 @@ const specs = {
   linear: {
     summary:
       'out = residual + mul · act(norm(x) · weightᵀ + bias). Weight in panels. Writes whole panels: out starts at column 0, ' +
-      'or has a multiple of PANEL columns. `out` and `residual` may be the same view. `first` is the first output column of the weight that is computed.',
+      'or has a multiple of PANEL columns. `first` is the first output column of the weight that is computed.',
     out: true,
     inputs: {
       x: view,
@@ -44,6 +46,7 @@ const specs = {
       mul: optionalView,
       residual: optionalView,
     },
+    inPlace: ['residual'],
     attrs: {
       first: { type: 'number', integer: true, min: 0 },
       norm: { ...norm, optional: true },
@@ -52,24 +55,27 @@ const specs = {
     },
   },
   norm: {
-    summary: 'out = layer norm or RMS norm of each row of x; out may be x',
+    summary: 'out = layer norm or RMS norm of each row of x',
     out: true,
     inputs: { x: view, gain: weight, shift: optionalWeight },
+    inPlace: ['x'],
     attrs: { norm, eps: number },
   },
   unary: {
-    summary: 'out = function(x), element by element; out may be x',
+    summary: 'out = function(x), element by element',
     out: true,
     inputs: { x: view },
+    inPlace: ['x'],
     attrs: { function: { type: 'string', oneOf: activations } },
   },
   binary: {
-    summary: 'out = a + b or a · b, element by element; out may be a or b',
+    summary: 'out = a + b or a · b, element by element',
     out: true,
     inputs: { a: view, b: { from: 'either' } },
+    inPlace: ['a', 'b'],
     attrs: { function: { type: 'string', oneOf: ['add', 'mul'] } },
   },
-  scale: { summary: 'out = x · by; out may be x', out: true, inputs: { x: view }, attrs: { by: number } },
+  scale: { summary: 'out = x · by', out: true, inputs: { x: view }, inPlace: ['x'], attrs: { by: number } },
   copy: { summary: 'out = x', out: true, inputs: { x: view } },
   prepend: { summary: 'out = the row, then the rows of x', out: true, inputs: { x: view, row: weight } },
   select: {
@@ -85,9 +91,10 @@ const specs = {
     attrs: { channels: positive, height: positive, width: positive, size: positive },
   },
   rope: {
-    summary: 'out = x with columns i and i + head_dim / 2 of each head rotated; out may be x',
+    summary: 'out = x with columns i and i + head_dim / 2 of each head rotated',
     out: true,
     inputs: { x: view, positions: view, cos: weight, sin: weight },
+    inPlace: ['x'],
     attrs: { head_dim: positive },
   },
   append: {

@@ -4,7 +4,7 @@
  * A *body* is the code of one residual block (or of the entry, or of the exit) with its weights as formal parameters;
  * blocks of equal shape share a body. A body runs on a *row list*: the tokens of the chunk in flight that are at this
  * block now, in order of position. A `routed` view reaches row `list[i]`, any other view row `i`. In decode the list has
- * one row.
+ * one row. A kernel whose output has a fixed number of rows and is not routed computes these, whatever the list.
  *
  * f32 buffers have row stride `strideOf(buffer)`, a multiple of {@link PANEL}; what lies between `columns` and the stride
  * is scratch that any kernel may write. i32 buffers are dense.
@@ -178,10 +178,17 @@ export function strideOf(buffer: Pick<Buffer, 'dtype' | 'columns'>): number {
   return Math.ceil(buffer.columns / PANEL) * PANEL;
 }
 
+/** What the rows of buffers depend on. */
+type RowSizes = Pick<KernelProgram, 'chunk' | 'headRows'>;
+
+/** Rows that a buffer has room for. */
+export function rowCount({ rows }: Pick<Buffer, 'rows'>, { chunk, headRows }: RowSizes): number {
+  return rows === 'chunk' ? chunk : rows === 'head' ? headRows : rows;
+}
+
 /** Bytes of a buffer, without alignment. */
-export function bufferBytes(buffer: Buffer, program: { readonly chunk: number; readonly headRows: number }): number {
-  const rows = buffer.rows === 'chunk' ? program.chunk : buffer.rows === 'head' ? program.headRows : buffer.rows;
-  return rows * strideOf(buffer) * 4;
+export function bufferBytes(buffer: Buffer, program: RowSizes): number {
+  return rowCount(buffer, program) * strideOf(buffer) * 4;
 }
 
 /** Bytes of a weight in its layout, without alignment. */

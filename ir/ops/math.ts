@@ -57,19 +57,15 @@ function inferLinear({ operands: [x, weight], extras, attrs }: OpShape): TensorT
     const expected = name === 'bias' ? f32(out) : name === 'gain' || name === 'shift' ? f32(width) : result;
     if (!sameType(type, expected)) return `${name} is ${formatType(type)}, expected ${formatType(expected)}`;
   }
-  return inconsistentNorm(extras, attrs) ?? result;
+  return normFault(attrs['norm'], (part) => part in extras || part in attrs) ?? result;
 }
 
-function inconsistentNorm(extras: OpShape['extras'], attrs: OpShape['attrs']): string | undefined {
-  const norm = attrs['norm'];
+/** What is wrong with the parts of a fused norm, or undefined: all that it needs are there, and nothing else. */
+export function normFault(norm: unknown, has: (part: 'gain' | 'shift' | 'eps') => boolean): string | undefined {
   const wanted = { gain: norm !== undefined, shift: norm === 'layer', eps: norm !== undefined };
-  const found = { gain: 'gain' in extras, shift: 'shift' in extras, eps: attrs['eps'] !== undefined };
-  for (const name of ['gain', 'shift', 'eps'] as const) {
-    if (wanted[name] !== found[name]) {
-      return `${name} ${wanted[name] ? 'is needed with this norm' : 'has no norm to belong to'}`;
-    }
-  }
-  return undefined;
+  const wrong = (['gain', 'shift', 'eps'] as const).find((part) => wanted[part] !== has(part));
+  if (wrong === undefined) return undefined;
+  return `${wrong} ${wanted[wrong] ? 'is needed with this norm' : 'has no norm to belong to'}`;
 }
 
 const eps = { type: 'number', min: 0 } as const;

@@ -27,6 +27,7 @@ export function parseModule(text: string, fileName: string): Network | KernelPro
   if (text.length > MAX_CHARACTERS) {
     fail('RC0406', `the text has ${text.length} characters, at most ${MAX_CHARACTERS} are read`, {
       place: { file: fileName },
+      help: 'a module names its weights (`tensor {name: …}`) rather than holding their numbers',
     });
   }
   const report = new Report(text, fileName);
@@ -36,6 +37,7 @@ export function parseModule(text: string, fileName: string): Network | KernelPro
   if (nodes > MAX_NODES) {
     fail('RC0406', `the text has ${nodes} items and statements, at most ${MAX_NODES} are read`, {
       place: { file: fileName },
+      help: 'no model needs so many; leave out what nothing reads',
     });
   }
   const [header] = items;
@@ -62,7 +64,11 @@ function parseItems(text: string, report: Report): readonly ItemNode[] {
   let tokens = tokenize(text);
   for (const token of tokens) {
     const wrong = isMisfit(token);
-    if (wrong !== undefined) report.add({ code: 'RC0401', message: wrong }, token.startOffset);
+    if (wrong === undefined) continue;
+    report.add(
+      { code: 'RC0401', message: wrong, help: 'strings and odd names are written as in JSON: `@"odd name"`' },
+      token.startOffset,
+    );
   }
   report.finish();
   grammar ??= new Grammar(syntaxErrorMessages);

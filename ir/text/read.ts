@@ -1,5 +1,6 @@
 /** @file Turns syntax into the parts that both stages have: attributes, types, edges, constants, header fields. */
 import type { AttrSpec } from '../ops/spec.ts';
+import { MAX_BLOCK, MAX_SUCCESSORS } from '../limits.ts';
 import { isOpKind, opKinds } from '../ops/table.ts';
 import type { OpKind } from '../ops/table.ts';
 import type { Attr, Attrs, BlockId, Const, DType, Edge, Global, Ref, Successor, TensorType } from '../types.ts';
@@ -8,9 +9,6 @@ import type { OpParts } from '../verify/op.ts';
 import type { Report } from './report.ts';
 import { isViewNode } from './syntax.ts';
 import type { ArgNode, CallNode, EdgeNode, FieldNode, ItemNode, NameNode, TypeNode, Value } from './syntax.ts';
-
-const MAX_SUCCESSORS = 1_000_000;
-const MAX_BLOCK = 2 ** 31 - 1;
 
 /** Stands for a type that could not be found out; where it is used, no further error is reported. */
 const unknownType: TensorType = { dtype: 'f32', shape: [] };
@@ -110,7 +108,9 @@ export class Reader {
   #unique(names: readonly NameNode[]): void {
     const seen = new Set<string>();
     for (const { text, at } of names) {
-      if (seen.has(text)) this.report.add({ code: 'RC0409', message: `${quote(text)} is given twice` }, at);
+      if (seen.has(text)) {
+        this.report.add({ code: 'RC0409', message: `${quote(text)} is given twice`, help: 'keep one of them' }, at);
+      }
       seen.add(text);
     }
   }
@@ -155,7 +155,8 @@ export class Reader {
     const length = Math.max(0, to - from + 1);
     this.#successors += length;
     if (this.#successors > MAX_SUCCESSORS) {
-      this.report.add({ code: 'RC0406', message: `ranges name more than ${MAX_SUCCESSORS} successors` }, at);
+      const help = 'leave out successors that no route takes';
+      this.report.add({ code: 'RC0406', message: `ranges name more than ${MAX_SUCCESSORS} successors`, help }, at);
       return [];
     }
     return Array.from({ length }, (_, i) => from + i);
@@ -183,7 +184,8 @@ export class Reader {
     const extras: [string, Ref][] = [];
     for (const { label, value, at } of args) {
       if (isViewNode(value)) {
-        this.report.add({ code: 'RC0403', message: 'an operation of a network takes no buffers' }, at);
+        const help = 'values are written `%x`, constants `@w`';
+        this.report.add({ code: 'RC0403', message: 'an operation of a network takes no buffers', help }, at);
         continue;
       }
       const ref = value.text as Ref;
@@ -242,7 +244,8 @@ export class Reader {
   only(items: readonly ItemNode[], word: string, isOptional = false): ItemNode | undefined {
     const [first, second] = items.filter((item) => item.word.text === word);
     if (second !== undefined) {
-      this.report.add({ code: 'RC0408', message: `there is more than one \`${word}\`` }, second.word.at);
+      const help = 'keep one of them';
+      this.report.add({ code: 'RC0408', message: `there is more than one \`${word}\``, help }, second.word.at);
     }
     if (first === undefined && !isOptional) {
       this.report.add({ code: 'RC0408', message: `there is no \`${word}\`` }, items[0]?.word.at ?? 0);

@@ -1,36 +1,19 @@
 /** @file Invariants 6–11 of kernel programs: the code of bodies. */
+import { IDS, POSITIONS } from '../kernel/control.ts';
 import { kernelSpecs } from '../kernel/table.ts';
 import type { KernelKind } from '../kernel/table.ts';
 import { isView } from '../kernel/types.ts';
 import type { Body, Buffer, BufferName, Formal, Input, Kernel, KernelProgram, View } from '../kernel/types.ts';
+import { MAX_KERNELS } from '../limits.ts';
 import type { Global } from '../types.ts';
+import { Columns } from './columns.ts';
 import type { Findings, Subject } from './findings.ts';
 import { shapeFault } from './kernel-shapes.ts';
 import { attrProblems, didYouMean, quote } from './op.ts';
 
-/** More than any model needs; keeps verification quick. */
-const MAX_KERNELS = 10_000;
-
-/** Inputs that the output may lie over. */
-const inPlace: Readonly<Record<KernelKind, readonly string[]>> = {
-  embed: [],
-  linear: ['residual'],
-  norm: ['x'],
-  unary: ['x'],
-  binary: ['a', 'b'],
-  scale: ['x'],
-  copy: [],
-  prepend: [],
-  select: [],
-  patchify: [],
-  rope: ['x'],
-  append: [],
-  attend: [],
-  probe: [],
-};
-
-/** Inputs that hold whole numbers. */
+/** Inputs that hold whole numbers, and where these lie: what else is i32 is not for bodies. */
 const integerInputs: ReadonlySet<string> = new Set(['ids', 'positions']);
+const integerBuffers: ReadonlySet<BufferName> = new Set([IDS, POSITIONS]);
 
 interface Scope {
   readonly buffers: ReadonlyMap<BufferName, Buffer>;
@@ -70,7 +53,7 @@ export function checkBodies(program: KernelProgram, findings: Findings): void {
 
 /** 6–10 of one list of kernels. */
 function checkCode(name: string, kernels: readonly Kernel[], scope: Scope): void {
-  const written = new Map<BufferName, readonly Range[]>();
+  const written = new Map<BufferName, Columns>();
   for (const [i, kernel] of kernels.entries()) {
     const subject = { name: `${name}, kernel ${i + 1} (${kernel.kind})`, span: kernel.span };
     const isSound = checkInputs(kernel, subject, scope) && checkViews(kernel, subject, scope);
@@ -121,7 +104,12 @@ function inputFault(
   buffers: ReadonlyMap<BufferName, Buffer>,
   formals: ReadonlyMap<Global, Formal>,
 ): readonly string[] | undefined {
-  if (isView(input)) return viewFault(input, integerInputs.has(name) ? 'i32' : 'f32', buffers);
+  if (isView(input)) {
+    if (!integerInputs.has(name)) return viewFault(input, 'f32', buffers);
+    const fault = viewFault(input, 'i32', buffers);
+    if (fault !== undefined || integerBuffers.has(input.buffer)) return fault;
+    return [`${name} is read from ${quote(input.buffer)}, expected ${IDS} or ${POSITIONS}`];
+  }
   return formals.has(input.weight) ? undefined : [`${quote(input.weight)} is not a formal of the body`];
 }
 
@@ -137,22 +125,17 @@ function viewFault(
   return [`columns ${from}..${from + columns} are not a part of ${quote(buffer)}, which has ${found.columns}`];
 }
 
-interface Range {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** 9; notes what the kernel writes. */
 function checkWritten(
   kernel: Kernel,
-  written: Map<BufferName, readonly Range[]>,
+  written: Map<BufferName, Columns>,
   subject: Subject,
   { buffers, findings }: Scope,
 ): void {
   for (const input of Object.values(kernel.inputs)) {
     if (!isView(input) || buffers.get(input.buffer)?.scope !== 'scratch') continue;
     const range = { from: input.from, to: input.from + input.columns };
-    if ((written.get(input.buffer) ?? []).some((whole) => whole.from <= range.from && range.to <= whole.to)) continue;
+    if (written.get(input.buffer)?.includes(range) === true) continue;
     findings.add(
       {
         code: 'RC0525',
@@ -163,17 +146,9 @@ function checkWritten(
   }
   if (kernel.out === null) return;
   const { buffer, from, columns } = kernel.out;
-  written.set(buffer, withRange(written.get(buffer) ?? [], { from, to: from + columns }));
-}
-
-/** The ranges and a new one, joined where they touch. */
-function withRange(ranges: readonly Range[], range: Range): readonly Range[] {
-  const touching = ranges.filter(({ from, to }) => from <= range.to && range.from <= to);
-  const joined = {
-    from: Math.min(range.from, ...touching.map(({ from }) => from)),
-    to: Math.max(range.to, ...touching.map(({ to }) => to)),
-  };
-  return [...ranges.filter((other) => !touching.includes(other)), joined];
+  const range = written.get(buffer) ?? new Columns();
+  range.add({ from, to: from + columns });
+  written.set(buffer, range);
 }
 
 /** 10 */
@@ -183,7 +158,7 @@ function checkOverlap({ kind, out, inputs }: Kernel, subject: Subject, { finding
     if (!isView(input) || input.buffer !== out.buffer) continue;
     const apart = input.from + input.columns <= out.from || out.from + out.columns <= input.from;
     const same = input.from === out.from && input.columns === out.columns && input.routed === out.routed;
-    if (apart || (same && inPlace[kind].includes(name))) continue;
+    if (apart || (same && kernelSpecs[kind].inPlace?.includes(name) === true)) continue;
     findings.add({ code: 'RC0526', message: `the output of ${kind} lies over ${name}` }, subject);
   }
 }

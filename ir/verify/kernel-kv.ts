@@ -1,8 +1,11 @@
 /** @file Invariant 13 of kernel programs: lists of the KV cache, and the plan for them. */
 import { kvBuffers } from '../kernel/control.ts';
-import type { Body, KernelProgram, KvPlan } from '../kernel/types.ts';
+import { kvDemand, kvShapes } from '../kernel/kv-demand.ts';
+import { needsWalk, PANEL } from '../kernel/types.ts';
+import type { KernelProgram, KvPlan } from '../kernel/types.ts';
+import { MAX_SLOTS } from '../limits.ts';
 import type { Findings } from './findings.ts';
-import { quote } from './op.ts';
+import { formFaults } from './kernel-buffers.ts';
 
 /** 13 */
 export function checkKv(program: KernelProgram, findings: Findings): void {
@@ -20,39 +23,50 @@ export function checkKv(program: KernelProgram, findings: Findings): void {
   const subject = { name: 'kv', span: program.span };
   if (kv === null && memory !== null && lists > 0) {
     findings.add(
-      { code: 'RC0529', message: 'the program is placed in memory and has attention, but no KV plan' },
+      {
+        code: 'RC0529',
+        message: 'the program is placed in memory and has attention, but no KV plan',
+        help: 'run plan-kv-cache, then plan-memory',
+      },
       subject,
     );
   }
-  if (kv !== null) {
-    for (const message of planFaults(program, kv, lists)) findings.add({ code: 'RC0529', message }, subject);
+  if (kv === null) return;
+  const help = 'leave `kv` and its buffers out, and plan-kv-cache makes them';
+  for (const message of [...planFaults(program, kv, lists), ...demandFaults(program, kv)]) {
+    findings.add({ code: 'RC0529', message, help }, subject);
+  }
+  for (const { message } of formFaults(program, kvBuffers(kv))) {
+    findings.add({ code: 'RC0529', message, help }, subject);
   }
 }
 
 function planFaults(program: KernelProgram, kv: KvPlan, lists: number): readonly string[] {
   const faults: string[] = [];
   if (kv.lists !== lists) faults.push(`the plan has ${kv.lists} lists, the blocks ${lists}`);
-  const widest = Math.max(0, ...program.bodies.map(appendedColumns));
+  if (!(kv.slots % PANEL === 0 && kv.slots >= PANEL && kv.slots <= MAX_SLOTS)) {
+    faults.push(`pages have ${kv.slots} slots, expected a multiple of ${PANEL} up to ${MAX_SLOTS}`);
+  }
+  const shapes = kvShapes(program);
+  const widest = shapes.reduce((most, { heads, columns }) => Math.max(most, heads * columns), 0);
   if (kv.width < widest) faults.push(`entries are ${kv.width} wide, a block appends ${widest}`);
-  if (kv.pagesPerList * kv.slots < kv.entriesPerList) {
+  const [first, other] = new Set(shapes.map(({ heads, columns }) => `${heads} × ${columns}`));
+  if (program.routing.kv === 'latest' && needsWalk(program) && first !== undefined && other !== undefined) {
+    faults.push(`policy latest copies K and V between blocks, but some have ${first} of them, others ${other}`);
+  }
+  if (!(kv.pagesPerList * kv.slots >= kv.entriesPerList)) {
     faults.push(`${kv.pagesPerList} pages of ${kv.slots} slots do not hold ${kv.entriesPerList} entries`);
-  }
-  const fewest = Math.ceil(program.context / kv.slots);
-  if (kv.entriesPerList < program.context) {
-    faults.push(`a list holds ${kv.entriesPerList} entries, fewer than the context`);
-  }
-  if (kv.pages < fewest) faults.push(`the pool has ${kv.pages} pages, one list alone needs ${fewest}`);
-  const found = new Map(program.buffers.map((buffer) => [buffer.name, buffer]));
-  for (const { name, rows, columns, dtype } of kvBuffers(kv)) {
-    const buffer = found.get(name);
-    if (buffer?.rows === rows && buffer.columns === columns && buffer.dtype === dtype) continue;
-    faults.push(`the buffer ${quote(name)} : ${dtype}[${rows}, ${columns}] is missing or another`);
   }
   return faults;
 }
 
-function appendedColumns({ kernels }: Body): number {
-  const append = kernels.find(({ kind }) => kind === 'append');
-  const columns = Number(append?.attrs['kv_heads']) * Number(append?.attrs['head_dim']);
-  return Number.isFinite(columns) ? columns : 0;
+/** A running program claims pages without asking again, so that all that can be needed has to be there. */
+function demandFaults(program: KernelProgram, kv: KvPlan): readonly string[] {
+  const { entriesPerList, pages } = kvDemand(program);
+  const faults: string[] = [];
+  if (!(kv.entriesPerList >= entriesPerList)) {
+    faults.push(`a list holds ${kv.entriesPerList} entries, but can get ${entriesPerList}`);
+  }
+  if (kv.pages < pages(kv.slots)) faults.push(`the pool has ${kv.pages} pages, the lists can need ${pages(kv.slots)}`);
+  return faults;
 }

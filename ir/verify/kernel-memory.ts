@@ -2,11 +2,12 @@
 import { ALIGNMENT, bufferBytes, isView, weightBytes } from '../kernel/types.ts';
 import type { BufferName, Kernel, KernelProgram, MemoryPlan } from '../kernel/types.ts';
 import type { SourceSpan } from '../types.ts';
-import type { Findings } from './findings.ts';
+import type { Findings, Subject } from './findings.ts';
 import { quote } from './op.ts';
 
 const PAGE_BYTES = 65_536;
-const MAX_BYTES = 2 ** 32;
+/** What 32-bit addresses reach, less one page, so that the end of memory is an address too. */
+const MAX_BYTES = 2 ** 32 - PAGE_BYTES;
 
 /** Something that has an address, and when it is alive: always, or in some kernels of some code. */
 interface Item {
@@ -22,6 +23,13 @@ interface Life {
   readonly first: number;
   readonly last: number;
 }
+
+interface Placed extends Item {
+  readonly at: number;
+}
+
+/** A thing, and what it wrongly lies over. */
+type Overlap = readonly [Placed, Placed];
 
 interface Area {
   readonly name: string;
@@ -59,20 +67,22 @@ export function checkMemory(program: KernelProgram, findings: Findings): void {
   if (memory === null) {
     for (const { name, at, span } of [...buffers, ...pool, ...weights]) {
       if (at !== null) {
-        findings.add(
-          { code: 'RC0530', message: `${name} has an address, but the program no memory plan` },
-          { name, span },
-        );
+        report(findings, `${name} has an address, but the program no memory plan`, { name, span });
       }
     }
     return;
   }
   for (const message of planFaults(memory)) {
-    findings.add({ code: 'RC0530', message }, { name: 'memory', span: program.span });
+    report(findings, message, { name: 'memory', span: program.span });
   }
   const image = { name: 'weights', at: memory.weightsAt, bytes: memory.weightsBytes, lives: null, span: program.span };
   checkItems([...buffers, ...pool, image], { name: 'memory', from: 1, to: memory.total }, findings);
   checkItems(weights, { name: 'the weight image', from: 0, to: memory.weightsBytes }, findings);
+}
+
+function report(findings: Findings, message: string, subject: Subject): void {
+  const help = 'leave out `memory` and every `at`, and plan-memory places everything';
+  findings.add({ code: 'RC0530', message, help }, subject);
 }
 
 function planFaults({ weightsAt, weightsBytes, total }: MemoryPlan): readonly string[] {
@@ -88,40 +98,61 @@ function planFaults({ weightsAt, weightsBytes, total }: MemoryPlan): readonly st
 
 /** All aligned, inside the area, and apart from what lives at the same time. */
 function checkItems(items: readonly Item[], area: Area, findings: Findings): void {
-  const placed: (Item & { readonly at: number })[] = [];
+  const placed: Placed[] = [];
   for (const item of items) {
     const { name, at, bytes, span } = item;
-    if (at === null) findings.add({ code: 'RC0530', message: `${name} has no address` }, { name, span });
+    if (at === null) report(findings, `${name} has no address`, { name, span });
     else if (!Number.isSafeInteger(at) || at % ALIGNMENT !== 0) {
-      findings.add(
-        { code: 'RC0530', message: `${name} lies at ${at}, expected a multiple of ${ALIGNMENT}` },
-        { name, span },
-      );
+      report(findings, `${name} lies at ${at}, expected a multiple of ${ALIGNMENT}`, { name, span });
     } else if (at < area.from || at + bytes > area.to) {
-      findings.add(
-        { code: 'RC0530', message: `${name} lies at ${at}..${at + bytes}, outside ${area.name}` },
-        { name, span },
-      );
+      report(findings, `${name} lies at ${at}..${at + bytes}, outside ${area.name}`, { name, span });
     } else placed.push({ ...item, at });
   }
   placed.sort((a, b) => a.at - b.at);
-  for (const [i, item] of placed.entries()) {
-    for (let j = i + 1; j < placed.length; j++) {
-      const other = placed[j];
-      if (other === undefined || other.at >= item.at + item.bytes) break;
-      if (!liveTogether(item.lives, other.lives)) continue;
-      findings.add(
-        { code: 'RC0530', message: `${other.name} lies over ${item.name}` },
-        { name: other.name, span: other.span },
-      );
-      break;
-    }
+  for (const [item, under] of [...overFixed(placed), ...overScratch(placed)]) {
+    report(findings, `${item.name} lies over ${under.name}`, { name: item.name, span: item.span });
   }
 }
 
-function liveTogether(a: readonly Life[] | null, b: readonly Life[] | null): boolean {
-  if (a === null || b === null) return true;
-  return a.some((one) => b.some((two) => one.code === two.code && one.first <= two.last && two.first <= one.last));
+/** Of items in order of address: those that lie over one that always lives, or always live and lie over any. */
+function overFixed(items: readonly Placed[]): readonly Overlap[] {
+  const found: Overlap[] = [];
+  // Those that reach furthest.
+  let [any, fixed]: [Placed?, Placed?] = [];
+  for (const item of items) {
+    const under = item.lives === null ? any : fixed;
+    if (under !== undefined && item.at < endOf(under)) found.push([item, under]);
+    if (any === undefined || endOf(item) > endOf(any)) any = item;
+    if (item.lives === null && (fixed === undefined || endOf(item) > endOf(fixed))) fixed = item;
+  }
+  return found;
+}
+
+/** Of items in order of address: those that live in some code together with one that they lie over. */
+function overScratch(items: readonly Placed[]): readonly Overlap[] {
+  const byCode = new Map<number, { readonly life: Life; readonly item: Placed }[]>();
+  for (const item of items) {
+    for (const life of item.lives ?? []) {
+      const users = byCode.get(life.code) ?? [];
+      users.push({ life, item });
+      byCode.set(life.code, users);
+    }
+  }
+  const overlapsOf = (users: readonly { readonly life: Life; readonly item: Placed }[]): readonly Overlap[] =>
+    users.flatMap(({ life, item }, i): readonly Overlap[] => {
+      for (let j = i + 1; j < users.length; j++) {
+        const next = users[j];
+        if (next === undefined || next.item.at >= endOf(item)) break;
+        if (life.first <= next.life.last && next.life.first <= life.last) return [[next.item, item]];
+      }
+      return [];
+    });
+  const found = [...byCode.values()].flatMap(overlapsOf);
+  return [...new Map(found.map((overlap) => [overlap[0], overlap])).values()];
+}
+
+function endOf({ at, bytes }: Placed): number {
+  return at + bytes;
 }
 
 /** Scratch lives from the first to the last kernel that touches it, in each piece of code that does. */

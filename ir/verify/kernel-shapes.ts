@@ -2,6 +2,7 @@
 import type { KernelKind } from '../kernel/table.ts';
 import { isView, PANEL } from '../kernel/types.ts';
 import type { Formal, Kernel, View } from '../kernel/types.ts';
+import { normFault } from '../ops/math.ts';
 import { sameShape } from '../ops/spec.ts';
 import type { Global } from '../types.ts';
 
@@ -101,18 +102,11 @@ function linear(k: Shapes): string | undefined {
     k.expectShape('gain', inner) ??
     k.expectShape('shift', inner) ??
     k.expectRows('bias', 'gain', 'shift') ??
-    inconsistentNorm(k)
+    normParts(k)
   );
 }
 
-function inconsistentNorm(k: Shapes): string | undefined {
-  const wanted = { gain: k.norm !== undefined, shift: k.norm === 'layer', eps: k.norm !== undefined };
-  const found = { gain: k.has('gain'), shift: k.has('shift'), eps: k.hasEps };
-  const wrong = (['gain', 'shift', 'eps'] as const).find((name) => wanted[name] !== found[name]);
-  return wrong === undefined
-    ? undefined
-    : `${wrong} ${wanted[wrong] ? 'is needed with this norm' : 'has no norm to belong to'}`;
-}
+const normParts: Rule = (k) => normFault(k.norm, (part) => (part === 'eps' ? k.hasEps : k.has(part)));
 
 function binary(k: Shapes): string | undefined {
   const shape = k.shape('b');
@@ -160,7 +154,7 @@ const rules: Readonly<Record<KernelKind, Rule>> = {
     k.expectShape('gain', k.out) ??
     k.expectShape('shift', k.out) ??
     k.expectRows('gain', 'shift') ??
-    inconsistentNorm(k),
+    normParts(k),
   unary: elementwise,
   binary,
   scale: elementwise,

@@ -1,15 +1,17 @@
 /**
  * @file Says whether a kernel program is valid. Kernel passes and targets rely on these invariants.
  *
- *  1. Context, hop cap, chunk and rows of logits are whole numbers of at least 1. (RC0501)
- *  2. Blocks have distinct whole numbers and stand in ascending order. (RC0502)
+ *  1. Context, hop cap, chunk and rows of logits are whole numbers of at least 1, and not absurdly large (see limits.ts);
+ *     there are at most as many rows of logits as the chunk has tokens, and in a chunk as the context has. An image is
+ *     one chunk, with one row of logits. (RC0501)
+ *  2. Blocks have distinct whole numbers up to 32,767 and stand in ascending order. (RC0502)
  *  3. Constants are valid as in a network; constants, weights, buffers, bodies and the formals of a body have distinct
  *     names. (RC0503 to RC0509)
  *  4. A weight is a constant of its shape; panels are made of a matrix. (RC0520)
  *  5. Buffers have whole numbers of rows and columns, at least 1 each. (RC0521)
  *  6. A kernel has the inputs, the output and the attributes that the kernel table says. (RC0522, RC0507)
- *  7. Views lie inside their buffers, which hold numbers of the right kind; kernels read only weights that are formals
- *     of their body. (RC0523)
+ *  7. Views lie inside their buffers, which hold numbers of the right kind; ids and positions are those of the chunk, in
+ *     `$ids` and `$pos`; kernels read only weights that are formals of their body. (RC0523)
  *  8. The columns of a kernel's views and the shapes of its weights fit together. (RC0524)
  *  9. Scratch is written before it is read, in each run of a body anew. (RC0525)
  * 10. A kernel's output lies over an input only where the kernel table allows it, and then exactly. (RC0526)
@@ -17,11 +19,15 @@
  *     its end. Other bodies do neither. (RC0527)
  * 12. Entry, blocks and exit use a body with as many weights as it has formals, each of the formal's shape and layout.
  *     (RC0528)
- * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them.
- *     (RC0529)
+ * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them,
+ *     and has room for whatever the hop cap, the policies and the edges allow. (RC0529)
  * 14. Edges are as in a network. (RC0515 to RC0518)
  * 15. Either nothing has an address, or everything has: aligned, inside its region, and apart from all that lives at the
  *     same time. (RC0530)
+ * 16. The buffers by which the caller, the control code and the bodies talk are there, each in its form. (RC0532)
+ * 17. A table that positions select rows of has rows for the whole context, one that ids select rows of at least one.
+ *     (RC0531)
+ * 18. A kernel's views, and a weight with a row for each row, have rows for all that it computes. (RC0533)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -30,14 +36,14 @@ import { sameShape } from '../ops/spec.ts';
 import type { Global, SourceSpan } from '../types.ts';
 import { Findings } from './findings.ts';
 import { checkBodies } from './kernel-bodies.ts';
+import { checkBuffers, checkState } from './kernel-buffers.ts';
 import { checkKv } from './kernel-kv.ts';
 import { checkMemory } from './kernel-memory.ts';
+import { checkRows } from './kernel-rows.ts';
 import { quote } from './op.ts';
 import { checkEdges } from './routes.ts';
+import { checkKernelTables } from './tables.ts';
 import { checkBlockOrder, checkConsts, checkHeader } from './values.ts';
-
-/** More than any model needs; keeps verification quick. */
-const MAX_BUFFERS = 8192;
 
 /** Everything that is wrong with the program; empty when it is valid. */
 export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic[] {
@@ -60,6 +66,9 @@ export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic
   checkKv(program, findings); // 13
   checkEdges(program, findings); // 14
   checkMemory(program, findings); // 15
+  checkState(program, findings); // 16
+  checkKernelTables(program, findings); // 17
+  checkRows(program, findings); // 18
   return findings.list();
 }
 
@@ -74,21 +83,16 @@ export function checkKernelProgram(program: KernelProgram, file?: string): void 
   );
 }
 
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1;
-}
-
 /** 1 */
-function checkCounts({ chunk, headRows, span }: KernelProgram, findings: Findings): void {
-  for (const [name, value] of [
-    ['chunk', chunk],
-    ['head_rows', headRows],
+function checkCounts({ task, context, chunk, headRows, span }: KernelProgram, findings: Findings): void {
+  const isImage = task === 'image-classification';
+  for (const [name, value, least, most] of [
+    ['chunk', chunk, isImage ? context : 1, context],
+    ['head_rows', headRows, 1, isImage ? 1 : chunk],
   ] as const) {
-    if (isCount(value)) continue;
-    findings.add(
-      { code: 'RC0501', message: `${name} is ${value}, expected a whole number of at least 1` },
-      { name: 'header', span },
-    );
+    if (Number.isInteger(value) && value >= least && value <= most) continue;
+    const expected = least === most ? `${most}` : `a whole number from ${least} to ${most}`;
+    findings.add({ code: 'RC0501', message: `${name} is ${value}, expected ${expected}` }, { name: 'header', span });
   }
 }
 
@@ -126,23 +130,6 @@ function checkWeight(
   }
   if (layout === 'panels' && shape.length !== 2) {
     findings.add({ code: 'RC0520', message: `panels are made of a matrix, not of rank ${shape.length}` }, subject);
-  }
-}
-
-/** 5 */
-function checkBuffers({ buffers, span }: KernelProgram, findings: Findings): void {
-  if (buffers.length > MAX_BUFFERS) {
-    findings.add(
-      { code: 'RC0521', message: `the program has ${buffers.length} buffers, at most ${MAX_BUFFERS} are allowed` },
-      { name: 'buffers', span },
-    );
-  }
-  for (const { name, rows, columns, span: at } of buffers) {
-    if ((typeof rows === 'string' || isCount(rows)) && isCount(columns)) continue;
-    findings.add(
-      { code: 'RC0521', message: `${quote(name)} has ${rows} rows of ${columns} columns` },
-      { name: `buffer ${quote(name)}`, span: at },
-    );
   }
 }
 

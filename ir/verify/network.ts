@@ -1,8 +1,8 @@
 /**
  * @file Says whether a network is valid. Passes, the interpreter and lowering rely on these invariants.
  *
- *  1. Context and hop cap are whole numbers of at least 1. (RC0501)
- *  2. Blocks have distinct whole numbers and stand in ascending order. (RC0502)
+ *  1. Context and hop cap are whole numbers of at least 1, and not absurdly large (see limits.ts). (RC0501)
+ *  2. Blocks have distinct whole numbers up to 32,767 and stand in ascending order. (RC0502)
  *  3. A constant's name is defined once; so is a value's in its region, parameters included. (RC0503)
  *  4. Ops stand where the table lets them: in constants or in regions. (RC0504)
  *  5. What is read is defined above: constants read constants; ops read parameters, results and constants; a region
@@ -19,10 +19,12 @@
  * 13. A block has exactly one residual sum; it adds to the block's first parameter. (RC0513)
  * 14. Attention is causal exactly in language models. (RC0514)
  * 15. A probe stands in the block that it names, at most one in each. (RC0519)
- * 16. Successors are there, exist and are distinct. (RC0515)
+ * 16. Successors are there, exist and are distinct; all edges together name at most 1,000,000. (RC0515)
  * 17. An edge with several successors has a router. (RC0516)
  * 18. In a network for images, a block's successors come after it. (RC0517)
  * 19. Exit can be reached from entry. (RC0518)
+ * 20. Rows that are selected by number are there: a table that positions select rows of has rows for the whole context,
+ *     one that ids select rows of at least one; a row that `select` names exists. (RC0531)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -30,6 +32,7 @@ import type { Network } from '../types.ts';
 import { Findings } from './findings.ts';
 import { checkBlocks, checkRegionTypes } from './regions.ts';
 import { checkEdges } from './routes.ts';
+import { checkTables } from './tables.ts';
 import { checkBlockOrder, checkDefinitions, checkHeader } from './values.ts';
 
 /** Everything that is wrong with the network; empty when it is valid. */
@@ -41,6 +44,7 @@ export function verifyNetwork(network: Network): readonly Diagnostic[] {
   checkRegionTypes(network, findings); // 10, 11
   checkBlocks(network, findings); // 12–15
   checkEdges(network, findings); // 16–19
+  checkTables(network, findings); // 20
   return findings.list();
 }
 

@@ -43,6 +43,7 @@ export function signatureProblems(op: OpParts, place: 'const' | 'region'): reado
     problems.push({
       code: 'RC0506',
       message: `${op.kind} has ${found} operands, expected ${expected}${variadic ? ' or more' : ''}${names}`,
+      ...(spec.extras !== undefined && { help: `optional operands have a label: ${spec.extras.join(', ')}` }),
     });
   }
   const known = spec.extras ?? [];

@@ -1,14 +1,10 @@
 /** @file Invariants 10–15 of networks: what regions take and yield, and what blocks hold. */
+import { resultType } from '../network.ts';
 import { f32, formatType, i32, sameType } from '../ops/spec.ts';
 import type { Block, Network, Op, Region, TensorType } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
 import { clip, quote } from './op.ts';
 import { namedRegions } from './values.ts';
-
-/** The type of a region's result, or undefined when it is not defined. */
-function resultType({ params, ops, result }: Region): TensorType | undefined {
-  return (ops.findLast((op) => op.result === result) ?? params.find((param) => param.name === result))?.type;
-}
 
 function isHidden(type: TensorType | undefined, rows: number): boolean {
   return type?.dtype === 'f32' && type.shape.length === 2 && (type.shape[0] === 'tokens' || type.shape[0] === rows);

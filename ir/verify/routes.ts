@@ -1,4 +1,5 @@
 /** @file Invariants 16–19 of networks, which kernel programs share: where edges lead. */
+import { MAX_SUCCESSORS } from '../limits.ts';
 import type { BlockId, Edge, SourceSpan, Successor, Task } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
 
@@ -25,9 +26,24 @@ export function checkEdges(graph: Graph, findings: Findings): void {
       );
     }
   }
+  const named = graph.blocks.reduce(
+    (sum, { edge }) => sum + edge.successors.length,
+    graph.entry.edge.successors.length,
+  );
+  if (named > MAX_SUCCESSORS) {
+    const message = `the edges name ${named} successors, at most ${MAX_SUCCESSORS} are allowed`;
+    findings.add(
+      { code: 'RC0515', message, help: 'leave out successors that no route takes' },
+      { name: 'edges', span: graph.span },
+    );
+  }
   if (!reachesExit(graph)) {
     findings.add(
-      { code: 'RC0518', message: 'no route leads from entry to exit' },
+      {
+        code: 'RC0518',
+        message: 'no route leads from entry to exit',
+        help: 'give a block on the way the successor `exit`',
+      },
       { name: 'entry', span: graph.entry.edge.span ?? graph.span },
     );
   }

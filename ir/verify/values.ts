@@ -1,13 +1,10 @@
 /** @file Invariants 1–9 of networks: the header, and everything about names, operations and types. */
+import { MAX_BLOCK, MAX_CONTEXT, MAX_HOPS } from '../limits.ts';
 import { formatType, sameType } from '../ops/spec.ts';
 import type { Block, BlockId, Const, Network, Ref, Region, SourceSpan, TensorType } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
 import { inferredType, quote, signatureProblems, typeProblem, undefinedReads } from './op.ts';
 import type { OpParts } from './op.ts';
-
-const MAX_CONTEXT = 2 ** 24;
-/** The largest hop cap. */
-export const MAX_HOPS = 2 ** 24;
 
 /** 1 */
 export function checkHeader(
@@ -35,8 +32,11 @@ export function checkBlockOrder(
   let last = -1;
   for (const { id, span } of blocks) {
     const subject = { name: `block ^${id}`, span };
-    if (!Number.isSafeInteger(id) || id < 0) {
-      findings.add({ code: 'RC0502', message: `${id} is not a block number` }, subject);
+    if (!Number.isInteger(id) || id < 0 || id > MAX_BLOCK) {
+      findings.add(
+        { code: 'RC0502', message: `${id} is not a block number, expected a whole number from 0 to ${MAX_BLOCK}` },
+        subject,
+      );
     } else if (id <= last) {
       findings.add(
         { code: 'RC0502', message: `block ^${id} stands after block ^${last}, expected ascending distinct numbers` },
@@ -133,7 +133,11 @@ function checkOp(
   if (!('shape' in inferred)) findings.add(inferred, subject);
   else if (!sameType(inferred, type)) {
     findings.add(
-      { code: 'RC0509', message: `${op.kind} is written as ${formatType(type)}, but gives ${formatType(inferred)}` },
+      {
+        code: 'RC0509',
+        message: `${op.kind} is written as ${formatType(type)}, but gives ${formatType(inferred)}`,
+        help: `write ${formatType(inferred)}, or leave the type out`,
+      },
       subject,
     );
   }

@@ -30,6 +30,6 @@ function firstColumn(op: Op, readers: readonly Op[]): number {
   const froms = readers
     .filter((reader) => uses(reader).includes(op.result))
     .map((reader) => (reader.kind === 'slice' && reader.attrs['axis'] === 1 ? numberAttr(reader.attrs, 'from') : 0));
-  const first = Math.min(...froms);
+  const first = froms.reduce((least, from) => Math.min(least, from), Infinity);
   return first - (first % PANEL);
 }

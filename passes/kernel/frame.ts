@@ -27,7 +27,8 @@ export interface FinishedBody {
 }
 
 export class Frame {
-  readonly #formals: BoundFormal[] = [];
+  /** By layout and constant. */
+  readonly #formals = new Map<string, BoundFormal>();
   readonly #scratch = new Map<BufferName, Buffer>();
   readonly #shapeOf: (constant: Global) => readonly number[];
 
@@ -37,10 +38,11 @@ export class Frame {
 
   /** The formal for a constant in a layout; named @0, @1, … in order of first use. */
   formal(constant: Global, layout: WeightLayout): WeightUse {
-    const known = this.#formals.find((formal) => formal.constant === constant && formal.layout === layout);
+    const key = `${layout} ${constant}`;
+    const known = this.#formals.get(key);
     if (known !== undefined) return { weight: known.name };
-    const name: Global = `@${this.#formals.length}`;
-    this.#formals.push({ name, constant, layout, shape: this.#shapeOf(constant) });
+    const name: Global = `@${this.#formals.size}`;
+    this.#formals.set(key, { name, constant, layout, shape: this.#shapeOf(constant) });
     return { weight: name };
   }
 
@@ -56,11 +58,12 @@ export class Frame {
   }
 
   finish(kernels: readonly Kernel[], fill: readonly Kernel[]): FinishedBody {
-    const formals = this.#formals.map(({ name, shape, layout }): Formal => ({ name, shape, layout }));
+    const bound = [...this.#formals.values()];
+    const formals = bound.map(({ name, shape, layout }): Formal => ({ name, shape, layout }));
     const buffers = [...this.#scratch.values()];
     return {
       key: JSON.stringify([formals, kernels, fill, buffers]),
-      constants: this.#formals,
+      constants: bound,
       under: (name) => {
         const renamed = (old: BufferName): BufferName => (this.#scratch.has(old) ? `$${name}.${old.slice(1)}` : old);
         return {

@@ -1,5 +1,5 @@
 /** @file Lowers one region to a body: where its parameters and its result are, its code, its fill. */
-import { PIXELS } from '../../ir/index.ts';
+import { PIXELS, resultType } from '../../ir/index.ts';
 import type { Buffer, BufferName, Dim, Network, Op, Region, TensorType, View } from '../../ir/index.ts';
 import { columnsOf } from './code.ts';
 import { fillCode } from './fill.ts';
@@ -42,7 +42,7 @@ export function lowerRegion(
   const home: View = {
     buffer: place.home.buffer,
     from: 0,
-    columns: columnsOf(resultType(region)),
+    columns: columnsOf(yieldedType(region)),
     routed: place.routed.home,
   };
   const common = { params, rowsOf, isPanels: weights.isPanels };
@@ -79,11 +79,10 @@ function lowerFill(
 }
 
 /** The type of what a region yields. */
-export function resultType(region: Region): TensorType {
-  const found =
-    region.ops.find((op) => op.result === region.result) ?? region.params.find((param) => param.name === region.result);
-  if (found === undefined) throw new Error(`internal: no value ${region.result}`);
-  return found.type;
+export function yieldedType(region: Region): TensorType {
+  const type = resultType(region);
+  if (type === undefined) throw new Error(`internal: no value ${region.result}`);
+  return type;
 }
 
 /** The product of known sizes. */

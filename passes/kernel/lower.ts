@@ -15,23 +15,24 @@
  * Ops on constants only are refused: fold-constants moves them.
  */
 import {
+  dataBuffers,
   fail,
   HIDDEN,
   IDS,
   LOGITS,
+  MAX_BUFFERS,
+  MAX_KERNELS,
   needsWalk,
   PIXELS,
   POSITIONS,
-  PROBE_COLUMNS,
-  PROBES,
   rowBuffers,
   walkBuffers,
 } from '../../ir/index.ts';
-import type { Body, Buffer, BufferName, Instance, KernelProgram, Network } from '../../ir/index.ts';
+import type { Body, Buffer, Instance, KernelProgram, Network } from '../../ir/index.ts';
 import type { Lowering, PassOptions } from '../pass.ts';
 import { columnsOf } from './code.ts';
 import type { FinishedBody } from './frame.ts';
-import { elementsOf, lowerRegion, resultType } from './lower-region.ts';
+import { elementsOf, lowerRegion, yieldedType } from './lower-region.ts';
 import type { Place } from './lower-region.ts';
 import { WeightTable } from './weight-table.ts';
 
@@ -39,6 +40,8 @@ import { WeightTable } from './weight-table.ts';
 const DEFAULT_CHUNK = 128;
 /** Rows of logits that the exit makes at a time. */
 const HEAD_ROWS = 16;
+/** Kept for those that later passes and the target add. */
+const RESERVED_BUFFERS = 32;
 
 export const lower: Lowering = {
   name: 'lower',
@@ -63,6 +66,8 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
     return { id, role, ...instance, list: role === 'attention' ? lists++ : null, edge };
   });
   const exit = bodies.add('exit', lowerRegion(network, weights, network.exit, places.exit));
+  const buffers = [...stateBuffers(network), ...bodies.buffers()];
+  checkLimits(bodies.list(), buffers.length);
 
   return {
     stage: 'kernel',
@@ -74,7 +79,7 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
     headRows: causal ? Math.min(HEAD_ROWS, chunk) : 1,
     consts: weights.consts(),
     weights: weights.list(),
-    buffers: [...stateBuffers(network, places), ...bodies.buffers()],
+    buffers,
     kv: null,
     memory: null,
     bodies: bodies.list(),
@@ -91,13 +96,27 @@ function chunkOption({ chunk = DEFAULT_CHUNK }: PassOptions): number {
   });
 }
 
+/** Refuses what no later stage takes. */
+function checkLimits(bodies: readonly Body[], buffers: number): void {
+  const longest = bodies.reduce((most, { kernels, fill }) => Math.max(most, kernels.length + fill.length), 0);
+  if (longest > MAX_KERNELS) {
+    fail('RC0707', `a region becomes ${longest} kernels, at most ${MAX_KERNELS} are possible`, {
+      help: 'divide the region among several blocks',
+    });
+  }
+  if (buffers <= MAX_BUFFERS - RESERVED_BUFFERS) return;
+  fail('RC0707', `the program needs ${buffers} buffers, at most ${MAX_BUFFERS - RESERVED_BUFFERS} are possible`, {
+    help: 'blocks of equal shape share their buffers: give the network fewer shapes, or its regions fewer values',
+  });
+}
+
 type Places = Readonly<Record<'entry' | 'block' | 'exit', Place>>;
 
 /** The exit of an image sees all tokens and makes one row; that of a language model runs on a few tokens at a time. */
 function placesOf(network: Network): Places {
   const causal = network.task === 'causal-lm';
   const exitRows: Buffer['rows'] = causal ? 'head' : 'chunk';
-  const [logitRows = 1] = resultType(network.exit).shape;
+  const [logitRows = 1] = yieldedType(network.exit).shape;
   const hidden = { buffer: HIDDEN, rows: 'chunk' } as const;
   return {
     entry: {
@@ -121,23 +140,16 @@ function placesOf(network: Network): Places {
   };
 }
 
-function stateBuffers(network: Network, { exit }: Places): readonly Buffer[] {
-  const state = (name: BufferName, rows: Buffer['rows'], columns: number): Buffer => {
-    return { name, dtype: 'f32', rows, columns, scope: 'state', at: null };
-  };
-  const [pixels] = network.entry.params;
-  const image =
-    network.task === 'causal-lm' || pixels === undefined ? [] : [state(PIXELS, 1, elementsOf(pixels.type.shape))];
-  const probed = network.blocks.filter(({ body }) => body.ops.some(({ kind }) => kind === 'probe'));
-  const lastProbed = probed.at(-1);
-  const probes = lastProbed === undefined ? [] : [state(PROBES, 'chunk', PROBE_COLUMNS * (lastProbed.id + 1))];
+function stateBuffers(network: Network): readonly Buffer[] {
+  const hasProbes = network.blocks.some(({ body }) => body.ops.some(({ kind }) => kind === 'probe'));
   return [
     ...rowBuffers(),
     ...(needsWalk(network) ? walkBuffers(network) : []),
-    ...image,
-    ...probes,
-    state(HIDDEN, 'chunk', columnsOf(resultType(network.entry))),
-    state(LOGITS, exit.home.rows, columnsOf(resultType(network.exit))),
+    ...dataBuffers(network, hasProbes, {
+      hidden: columnsOf(yieldedType(network.entry)),
+      logits: columnsOf(yieldedType(network.exit)),
+      pixels: network.task === 'causal-lm' ? 0 : elementsOf(network.entry.params[0]?.type.shape ?? []),
+    }),
   ];
 }
 
@@ -145,6 +157,9 @@ function stateBuffers(network: Network, { exit }: Places): readonly Buffer[] {
 class BodyTable {
   readonly #weights: WeightTable;
   readonly #byKey = new Map<string, { readonly body: Body; readonly buffers: readonly Buffer[] }>();
+
+  /** Bodies of each role. */
+  readonly #numbers = new Map<string, number>();
 
   constructor(weights: WeightTable) {
     this.#weights = weights;
@@ -169,7 +184,8 @@ class BodyTable {
   }
 
   #freeName(role: string): string {
-    const same = this.list().filter(({ name }) => name === role || name.startsWith(`${role}_`)).length;
-    return same === 0 ? role : `${role}_${same + 1}`;
+    const number = (this.#numbers.get(role) ?? 0) + 1;
+    this.#numbers.set(role, number);
+    return number === 1 ? role : `${role}_${number}`;
   }
 }

@@ -18,22 +18,41 @@ export interface Packing<Name> {
   readonly end: number;
 }
 
+interface Placed<Name> {
+  readonly item: Item<Name>;
+  readonly offset: number;
+}
+
 /** Items that are alive together do not overlap. Equal sizes go in the given order. */
 export function packIntervals<Name>(items: readonly Item<Name>[]): Packing<Name> {
-  const placed: { readonly item: Item<Name>; readonly offset: number }[] = [];
+  const placed: Placed<Name>[] = [];
+  const inCode = new Map<number, { readonly interval: Interval; readonly user: Placed<Name> }[]>();
   for (const item of items.toSorted((a, b) => b.size - a.size)) {
-    const around = placed.filter((other) => liveTogether(other.item, item)).toSorted((a, b) => a.offset - b.offset);
-    placed.push({ item, offset: tightestGap(item.size, around) });
+    const around = new Set(
+      item.intervals.flatMap((interval) =>
+        (inCode.get(interval.code) ?? []).filter((other) => meet(interval, other.interval)).map(({ user }) => user),
+      ),
+    );
+    const user = {
+      item,
+      offset: tightestGap(
+        item.size,
+        [...around].sort((a, b) => a.offset - b.offset),
+      ),
+    };
+    placed.push(user);
+    for (const interval of item.intervals) {
+      const users = inCode.get(interval.code) ?? [];
+      users.push({ interval, user });
+      inCode.set(interval.code, users);
+    }
   }
   const end = placed.reduce((most, { item, offset }) => Math.max(most, offset + item.size), 0);
   return { offsets: new Map(placed.map(({ item, offset }) => [item.name, offset])), end };
 }
 
 /** `around` in order of offset. */
-function tightestGap(
-  size: number,
-  around: readonly { readonly item: { readonly size: number }; readonly offset: number }[],
-): number {
+function tightestGap(size: number, around: readonly Placed<unknown>[]): number {
   let end = 0;
   let best: { readonly at: number; readonly slack: number } | undefined;
   for (const { item, offset } of around) {
@@ -44,9 +63,7 @@ function tightestGap(
   return best?.at ?? end;
 }
 
-function liveTogether(
-  a: { readonly intervals: readonly Interval[] },
-  b: { readonly intervals: readonly Interval[] },
-): boolean {
-  return a.intervals.some((x) => b.intervals.some((y) => x.code === y.code && x.first <= y.last && y.first <= x.last));
+/** In the same code. */
+function meet(a: Interval, b: Interval): boolean {
+  return a.first <= b.last && b.first <= a.last;
 }

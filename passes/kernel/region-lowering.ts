@@ -6,7 +6,7 @@
  * end of a block becomes a sum in place on the hidden state. A place is taken only if no value that is still to be read
  * lies in it; `%x` is such a value like any other.
  */
-import { fail, isGlobal, isView, PANEL, uses } from '../../ir/index.ts';
+import { fail, isGlobal, isView, kernelSpecs, PANEL, uses } from '../../ir/index.ts';
 import type {
   Attrs,
   Buffer,
@@ -27,6 +27,7 @@ import { columnsOf } from './code.ts';
 import type { Code } from './code.ts';
 import type { Frame } from './frame.ts';
 import { lowerings } from './op-lowerings.ts';
+import { overlaps, Residents } from './residents.ts';
 
 export interface PlacedParam extends Param {
   readonly view: View;
@@ -47,29 +48,12 @@ export interface RegionTarget {
   readonly firstColumns: ReadonlyMap<Ref, number>;
 }
 
-/** Inputs that `out` may lie over, exactly. */
-const inPlace: Readonly<Record<KernelKind, readonly string[]>> = {
-  embed: [],
-  linear: ['residual'],
-  norm: ['x'],
-  unary: ['x'],
-  binary: ['a', 'b'],
-  scale: ['x'],
-  copy: [],
-  prepend: [],
-  select: [],
-  patchify: [],
-  rope: ['x'],
-  append: [],
-  attend: [],
-  probe: [],
-};
-
 export class RegionLowering implements Code {
   readonly kernels: Kernel[] = [];
   readonly #frame: Frame;
   readonly #target: RegionTarget;
-  readonly #views: Map<Ref, View>;
+  readonly #views = new Map<Ref, View>();
+  readonly #residents = new Residents();
   readonly #types: ReadonlyMap<Ref, TensorType>;
   readonly #lastUse: ReadonlyMap<Ref, number>;
   #at = 0;
@@ -77,12 +61,12 @@ export class RegionLowering implements Code {
   constructor(frame: Frame, target: RegionTarget) {
     this.#frame = frame;
     this.#target = target;
-    this.#views = new Map(target.params.map(({ name, view }) => [name, view]));
     this.#types = new Map([
       ...target.params.map(({ name, type }) => [name, type] as const),
       ...target.ops.map(({ result, type }) => [result, type] as const),
     ]);
     this.#lastUse = lastUses(target);
+    for (const { name, view } of target.params) this.alias(name, view);
   }
 
   /** Lowers all ops, and copies the result home if it is not there. */
@@ -136,6 +120,7 @@ export class RegionLowering implements Code {
 
   alias(ref: Ref, view: View): void {
     this.#views.set(ref, view);
+    this.#residents.add(view, this.#lastUse.get(ref) ?? -1, this.#at);
   }
 
   emit(op: Op, kind: KernelKind, inputs: Readonly<Record<string, Input | undefined>>, attrs: Attrs = {}): void {
@@ -143,7 +128,7 @@ export class RegionLowering implements Code {
       Object.entries(inputs).filter((entry): entry is [string, Input] => entry[1] !== undefined),
     );
     const out = this.#place(op, kind, present);
-    this.#views.set(op.result, out);
+    this.alias(op.result, out);
     this.kernels.push({ kind, out, inputs: present, attrs });
   }
 
@@ -158,17 +143,18 @@ export class RegionLowering implements Code {
   #place(op: Op, kind: KernelKind, inputs: Readonly<Record<string, Input>>): View {
     const rows = this.#target.rowsOf(op.type.shape[0] ?? 1);
     const columns = columnsOf(op.type) - this.firstColumn(op.result);
-    const over = inPlace[kind].flatMap((name) => inputs[name] ?? []).filter(isView);
+    const { inPlace = [] } = kernelSpecs[kind];
+    const over = inPlace.flatMap((name) => inputs[name] ?? []).filter(isView);
     const { home, results } = this.#target;
     const candidates = home !== null && results.includes(op.result) ? [home.view, ...over] : over;
     const fits = (view: View): boolean =>
       view.columns === columns &&
       this.#rowsAt(view) === rows &&
       (kind !== 'linear' || wholePanels(view, this.#widthAt(view))) &&
-      !this.#isLive(view) &&
+      !this.#residents.isLive(view, this.#at) &&
       Object.entries(inputs).every(
         ([name, input]) =>
-          !isView(input) || !overlaps(input, view) || (inPlace[kind].includes(name) && sameView(input, view)),
+          !isView(input) || !overlaps(input, view) || (inPlace.includes(name) && sameView(input, view)),
       );
     return candidates.find(fits) ?? this.#frame.scratch(rows, columns);
   }
@@ -182,11 +168,6 @@ export class RegionLowering implements Code {
   #widthAt(view: View): number {
     return this.#frame.buffer(view.buffer)?.columns ?? view.columns;
   }
-
-  /** True when a value that lies in the view is read after this op. */
-  #isLive(view: View): boolean {
-    return [...this.#views].some(([ref, other]) => overlaps(view, other) && (this.#lastUse.get(ref) ?? -1) > this.#at);
-  }
 }
 
 function lastUses({ ops, results }: RegionTarget): ReadonlyMap<Ref, number> {
@@ -196,10 +177,6 @@ function lastUses({ ops, results }: RegionTarget): ReadonlyMap<Ref, number> {
   });
   for (const ref of results) last.set(ref, ops.length);
   return last;
-}
-
-function overlaps(a: View, b: View): boolean {
-  return a.buffer === b.buffer && a.from < b.from + b.columns && b.from < a.from + a.columns;
 }
 
 function sameView(a: View, b: View): boolean {

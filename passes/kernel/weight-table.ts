@@ -40,13 +40,9 @@ export class WeightTable {
 
   /** The constants that the weights are made of, in order. */
   consts(): readonly Const[] {
-    const needed = new Set<Global>();
-    const visit = (name: Global): void => {
-      if (needed.has(name)) return;
-      needed.add(name);
-      this.#find(name).operands.forEach(visit);
-    };
-    [...this.#weights.keys()].forEach(visit);
+    const needed = new Set<Global>(this.#weights.keys());
+    // A set goes on to what is added while it is walked.
+    for (const name of needed) for (const operand of this.#find(name).operands) needed.add(operand);
     return [...this.#consts.values(), ...this.#copies.values()].filter(({ name }) => needed.has(name));
   }
 

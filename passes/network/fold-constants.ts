@@ -9,7 +9,7 @@
 import { isGlobal, opSpecs } from '../../ir/index.ts';
 import type { Const, Global, Op, Ref, Region } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
-import { freeGlobal, mapRegions, replaceReads, withConsts } from './rewrite.ts';
+import { globalNamer, mapRegions, replaceReads, withConsts } from './rewrite.ts';
 
 export const foldConstants: NetworkPass = {
   name: 'fold-constants',
@@ -17,13 +17,14 @@ export const foldConstants: NetworkPass = {
   stage: 'network',
   run: (network) => {
     const consts = new Map(network.consts.map((constant) => [constant.name, constant]));
-    const folded = mapRegions(network, (region) => foldRegion(region, consts));
+    const freeName = globalNamer(consts, 'folded');
+    const folded = mapRegions(network, (region) => foldRegion(region, consts, freeName));
     return consts.size === network.consts.length ? network : withConsts(folded, [...consts.values()]);
   },
 };
 
 /** Adds what it folds to `consts`. */
-function foldRegion(region: Region, consts: Map<Global, Const>): Region {
+function foldRegion(region: Region, consts: Map<Global, Const>, freeName: () => Global): Region {
   const names = new Map<Ref, Global>();
   const ops: Op[] = [];
   for (const original of region.ops) {
@@ -32,7 +33,7 @@ function foldRegion(region: Region, consts: Map<Global, Const>): Region {
     const folds =
       opSpecs[op.kind].place === 'any' && operands.length === op.operands.length && op.result !== region.result;
     if (folds) {
-      const name = freeGlobal(consts, 'folded');
+      const name = freeName();
       consts.set(name, { name, kind: op.kind, operands, attrs: op.attrs, type: op.type });
       names.set(op.result, name);
     } else {

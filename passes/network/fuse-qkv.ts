@@ -10,8 +10,8 @@
  * The linears may reach the attention through rope. A bias that is missing in some is zeros. Not: linears of different x,
  * with anything fused into them but a bias, that something else reads too, or of which two are the same.
  */
-import { constsByName, f32, isGlobal, sameType, useCounts } from '../../ir/index.ts';
-import type { Block, Const, Global, Op, Ref, Region, TensorType } from '../../ir/index.ts';
+import { constsByName, f32, isGlobal, useCounts } from '../../ir/index.ts';
+import type { Block, Const, Global, Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
 import { freeGlobal, freeLocal, mapSame, withConsts } from './rewrite.ts';
 
@@ -20,9 +20,9 @@ export const fuseQkv: NetworkPass = {
   summary: 'Compute q, k and v with one linear.',
   stage: 'network',
   run: (network) => {
-    const consts = new Map<Global, Const>(constsByName(network));
-    const blocks = mapSame(network.blocks, (block) => fuseBlock(block, consts));
-    return blocks === network.blocks ? network : withConsts({ ...network, blocks }, [...consts.values()]);
+    const joiner = new Joiner(network);
+    const blocks = mapSame(network.blocks, (block) => fuseBlock(block, joiner));
+    return blocks === network.blocks ? network : withConsts({ ...network, blocks }, joiner.consts());
   },
 };
 
@@ -35,24 +35,27 @@ interface Plain {
   readonly columns: number;
 }
 
-function fuseBlock(block: Block, consts: Map<Global, Const>): Block {
+function fuseBlock(block: Block, joiner: Joiner): Block {
   const { body } = block;
   const attention = body.ops.find(({ kind }) => kind === 'attention');
   if (attention === undefined) return block;
-  const parts = attention.operands.flatMap((ref) => plainLinear(body, ref) ?? []);
+  const counts = useCounts(body);
+  const ops = new Map<Ref, Op>(body.ops.map((op) => [op.result, op]));
+  const readOnce = (ref: Ref | undefined): Op | undefined =>
+    ref !== undefined && counts.get(ref) === 1 ? ops.get(ref) : undefined;
+  const parts = attention.operands.flatMap((ref) => plainLinear(ref, readOnce) ?? []);
   const [first] = parts;
   const distinct = new Set(parts.map(({ op }) => op)).size === attention.operands.length;
   if (first === undefined || !distinct || parts.some(({ x }) => x !== first.x)) return block;
-  return { ...block, body: fuseParts(body, parts, joinConsts(parts, `attention.${block.id}.qkv`, consts)) };
+  return { ...block, body: fuseParts(body, parts, joiner.join(parts, `attention.${block.id}.qkv`)) };
 }
 
 /** The linear that makes `ref`, directly or through rope, when only this way leads from it. */
-function plainLinear(region: Region, ref: Ref): Plain | undefined {
-  const op = region.ops.find(({ result }) => result === ref);
-  if (op === undefined || useCounts(region).get(op.result) !== 1) return undefined;
-  const [x, weight] = op.operands;
-  if (x === undefined || weight === undefined) return undefined;
-  if (op.kind === 'rope') return plainLinear(region, x);
+function plainLinear(ref: Ref, readOnce: (ref: Ref | undefined) => Op | undefined): Plain | undefined {
+  let op = readOnce(ref);
+  while (op?.kind === 'rope') op = readOnce(op.operands[0]);
+  const [x, weight] = op?.operands ?? [];
+  if (op === undefined || x === undefined || weight === undefined) return undefined;
   const { bias, ...others } = op.extras;
   const columns = op.type.shape[1];
   const plain = op.kind === 'linear' && Object.keys(others).length === 0 && Object.keys(op.attrs).length === 0;
@@ -61,47 +64,65 @@ function plainLinear(region: Region, ref: Ref): Plain | undefined {
   return isGlobal(bias) ? { op, x, weight, bias, columns } : undefined;
 }
 
-function joinConsts(
-  parts: readonly Plain[],
-  stem: string,
-  consts: Map<Global, Const>,
-): { weight: Global; bias: Global | undefined } {
-  const add = (name: string, constant: Omit<Const, 'name'>): Global => {
-    const free = freeGlobal(consts, name);
-    consts.set(free, { ...constant, name: free });
-    return free;
-  };
-  const join = (name: string, operands: readonly Global[], type: TensorType): Global => {
-    return add(name, { kind: 'concat', operands, attrs: { axis: 0 }, type });
-  };
-  const rows = parts.reduce((sum, { columns }) => sum + columns, 0);
-  const inner = consts.get(parts[0]?.weight ?? '@')?.type.shape[1] ?? 0;
-  const weight = join(
-    stem,
-    parts.map((part) => part.weight),
-    f32(rows, inner),
-  );
-  if (parts.every(({ bias }) => bias === undefined)) return { weight, bias: undefined };
-  const biases = parts.map(({ bias, columns }) => {
-    return (
-      bias ??
-      zeros(consts, columns) ??
-      add(`zeros.${columns}`, { kind: 'full', operands: [], attrs: { value: 0 }, type: f32(columns) })
-    );
-  });
-  return { weight, bias: join(`${stem}_bias`, biases, f32(rows)) };
+/** Weight and bias of a joined linear. */
+interface Joined {
+  readonly weight: Global;
+  readonly bias: Global | undefined;
 }
 
-/** Zeros that are there already. */
-function zeros(consts: ReadonlyMap<Global, Const>, columns: number): Global | undefined {
-  const found = [...consts.values()].find(
-    ({ kind, attrs, type }) => kind === 'full' && attrs['value'] === 0 && sameType(type, f32(columns)),
-  );
-  return found?.name;
+/** The constants, and those that are joined from them. */
+class Joiner {
+  readonly #consts: Map<Global, Const>;
+  /** Vectors of zeros by their size. */
+  readonly #zeros = new Map<number, Global>();
+
+  constructor(network: Network) {
+    this.#consts = new Map(constsByName(network));
+    for (const { name, kind, attrs, type } of network.consts) {
+      const [size] = type.shape;
+      const isZeros = kind === 'full' && attrs['value'] === 0 && type.shape.length === 1 && typeof size === 'number';
+      if (isZeros && !this.#zeros.has(size)) this.#zeros.set(size, name);
+    }
+  }
+
+  consts(): readonly Const[] {
+    return [...this.#consts.values()];
+  }
+
+  join(parts: readonly Plain[], stem: string): Joined {
+    const rows = parts.reduce((sum, { columns }) => sum + columns, 0);
+    const inner = this.#consts.get(parts[0]?.weight ?? '@')?.type.shape[1] ?? 0;
+    const weight = this.#concat(
+      stem,
+      parts.map((part) => part.weight),
+      f32(rows, inner),
+    );
+    if (parts.every(({ bias }) => bias === undefined)) return { weight, bias: undefined };
+    const biases = parts.map(({ bias, columns }) => bias ?? this.#zerosOf(columns));
+    return { weight, bias: this.#concat(`${stem}_bias`, biases, f32(rows)) };
+  }
+
+  #concat(name: string, operands: readonly Global[], type: TensorType): Global {
+    return this.#add(name, { kind: 'concat', operands, attrs: { axis: 0 }, type });
+  }
+
+  #zerosOf(size: number): Global {
+    const zeros =
+      this.#zeros.get(size) ??
+      this.#add(`zeros.${size}`, { kind: 'full', operands: [], attrs: { value: 0 }, type: f32(size) });
+    this.#zeros.set(size, zeros);
+    return zeros;
+  }
+
+  #add(name: string, constant: Omit<Const, 'name'>): Global {
+    const free = freeGlobal(this.#consts, name);
+    this.#consts.set(free, { ...constant, name: free });
+    return free;
+  }
 }
 
 /** Puts the joined linear and its slices where the first of the parts was. */
-function fuseParts(region: Region, parts: readonly Plain[], { weight, bias }: ReturnType<typeof joinConsts>): Region {
+function fuseParts(region: Region, parts: readonly Plain[], { weight, bias }: Joined): Region {
   const [first] = parts;
   if (first === undefined) return region;
   const result = freeLocal(region);

@@ -10,7 +10,7 @@
  * again. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
  * for a route from outside, the number of blocks for the chain. Without options nothing changes.
  */
-import { MAX_HOPS, fail } from '../../ir/index.ts';
+import { MAX_HOPS, MAX_SUCCESSORS, fail } from '../../ir/index.ts';
 import type { Edge, Network, Routing, Successor } from '../../ir/index.ts';
 import type { NetworkPass, PassOptions } from '../pass.ts';
 
@@ -36,16 +36,18 @@ function withRouting(network: Network, options: PassOptions): Network {
 
 function defaultHops({ blocks, routing }: Network, route: PassOptions['route']): number {
   if (route === undefined) return routing.maxHops;
-  return Math.max(route === 'external' ? 2 * blocks.length : blocks.length, 1);
+  return Math.min(Math.max(route === 'external' ? 2 * blocks.length : blocks.length, 1), MAX_HOPS);
 }
 
 function withEdges(network: Network, route: PassOptions['route']): Network {
   if (route === undefined) return network;
   const ids = network.blocks.map(({ id }) => id);
-  const edges = [-1, ...ids].map((from): Edge => {
-    const next: Successor = ids.find((id) => id > from) ?? 'exit';
+  if (route === 'external') checkCount(network);
+  // Of the entry, then of each block: what comes next is at the same index.
+  const edges = [-1, ...ids].map((_, i): Edge => {
+    const next: Successor = ids[i] ?? 'exit';
     if (route === 'sequential') return { router: null, successors: [next] };
-    const allowed: readonly Successor[] = network.task === 'causal-lm' ? ids : ids.filter((id) => id > from);
+    const allowed: readonly Successor[] = network.task === 'causal-lm' ? ids : ids.slice(i);
     const successors = [...new Set<Successor>([next, ...allowed, 'exit'])];
     return { router: successors.length === 1 ? null : { kind: 'external' }, successors };
   });
@@ -55,6 +57,20 @@ function withEdges(network: Network, route: PassOptions['route']): Network {
   }
   const blocks = network.blocks.map((block, i) => ({ ...block, edge: rest[i] ?? block.edge }));
   return { ...network, entry: { ...network.entry, edge: first }, blocks };
+}
+
+/** Refuses a route with so many successors that the program could not be read again. */
+function checkCount({ task, blocks }: Network): void {
+  const places = blocks.length + 1;
+  const count = task === 'causal-lm' ? places ** 2 : (places * (places + 1)) / 2;
+  if (count <= MAX_SUCCESSORS) return;
+  fail(
+    'RC0609',
+    `a route through ${blocks.length} blocks has ${count} successors, at most ${MAX_SUCCESSORS} are possible`,
+    {
+      help: 'compile with --route sequential, or from a text whose edges name fewer',
+    },
+  );
 }
 
 function sameEdge(a: Edge, b: Edge | undefined): boolean {

@@ -63,9 +63,19 @@ function inOrder<T>(record: Readonly<Record<string, T>>, order: readonly string[
 
 /** `@stem`, or the first of `@stem.2`, `@stem.3`, … that is free. */
 export function freeGlobal(taken: { has(name: Global): boolean }, stem: string): Global {
-  let name: Global = `@${stem}`;
-  for (let n = 2; taken.has(name); n++) name = `@${stem}.${n}`;
-  return name;
+  return globalNamer(taken, stem)();
+}
+
+/** Names that are free one after the other, to be taken at once: `@stem`, `@stem.2`, `@stem.3`, … */
+export function globalNamer(taken: { has(name: Global): boolean }, stem: string): () => Global {
+  let n = 0;
+  return () => {
+    for (;;) {
+      n++;
+      const name: Global = n === 1 ? `@${stem}` : `@${stem}.${n}`;
+      if (!taken.has(name)) return name;
+    }
+  };
 }
 
 /** The first of `%0`, `%1`, … from the number of ops on that the region does not define. */

@@ -1,6 +1,7 @@
 /**
  * @file Mutated `.rir` texts of both stages: each is read and verified, or refused with diagnostics; nothing else may
- * happen. What is read prints, and reads back as the same text.
+ * happen. What is read prints, and reads back as the same text. What is valid goes through passes, which make another
+ * valid module of it, or refuse it with diagnostics too.
  *
  * `FUZZ_RUNS` is the number of texts (500,000 if not set), `FUZZ_SEED` repeats a run.
  */
@@ -13,7 +14,8 @@ import { opKinds } from '../../ir/ops/table.ts';
 import { parseModule } from '../../ir/text/parse.ts';
 import { printModule } from '../../ir/text/print.ts';
 import { verifyModule } from '../../ir/verify/module.ts';
-import { pipelinePasses, runPasses } from '../../passes/index.ts';
+import { passCodes, pipelinePasses, runPasses } from '../../passes/index.ts';
+import type { Module, OptimisationLevel, PassOptions } from '../../passes/index.ts';
 import { Draw } from '../support/draw.ts';
 import { errorFiles } from '../support/error-files.ts';
 import { randomNetwork } from '../support/random-network.ts';
@@ -23,14 +25,20 @@ const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 
 
 const codes: ReadonlySet<string> = new Set(Object.keys({ ...textCodes, ...verifyCodes }));
 
-const networks = Array.from({ length: 12 }, (_, i) => randomNetwork(i, { maxBlocks: 1, noise: 0 }));
-const valid = [
+const networks = Array.from({ length: 18 }, (_, i) =>
+  randomNetwork(i, i < 12 ? { maxBlocks: 1, noise: 0 } : { maxBlocks: 3, noise: 0.3 }),
+);
+const sound = [
   ...networks.map(printModule),
-  ...networks.map((network, i) => printModule(runPasses(network, pipelinePasses(i % 2 === 0 ? 'O1' : 'O2')).module)),
-  ...errorFiles().map(({ text }) => text.replaceAll(/ *\/\/ error: .*/g, '')),
+  ...networks.map((network, i) => {
+    const passes = pipelinePasses(i % 2 === 0 ? 'O1' : 'O2');
+    return printModule(runPasses(network, passes, i % 3 === 0 ? { stopAfter: 'lower' } : {}).module);
+  }),
 ];
 /** Small texts are quick, and no less likely to go wrong. */
-const bases = valid.sort((a, b) => a.length - b.length).slice(0, 50);
+const bases = [...sound, ...errorFiles().map(({ text }) => text.replaceAll(/ *\/\/ error: .*/g, ''))]
+  .sort((a, b) => a.length - b.length)
+  .slice(0, 50);
 
 // prettier-ignore
 const tokens = [
@@ -63,7 +71,30 @@ function mutate(parts: readonly string[], draw: Draw): string {
   return [...before, ...(inserted[draw.int(0, inserted.length - 1)] ?? []), ...after].join('');
 }
 
+const words: ReadonlySet<string> = new Set([...opKinds, ...kernelKinds]);
+
+/** Parts of one kind may stand for each other: names of one sigil, numbers, operations. */
+function kindOf(part: string): string | undefined {
+  if (/^[%@$^]/.test(part)) return part.charAt(0);
+  return /^\d/.test(part) ? 'number' : words.has(part) ? 'operation' : undefined;
+}
+
+/** A sound text in which some parts are replaced by others of their kind: often it is still a valid module. */
+function gentleMutant(draw: Draw): string {
+  const parts = sound[draw.int(0, sound.length - 1)]?.match(TOKEN) ?? [];
+  const result = [...parts];
+  for (let n = draw.pick([1, 1, 2, 4]); n > 0; n--) {
+    const at = draw.int(0, parts.length - 1);
+    const kind = kindOf(parts[at] ?? '');
+    const others = kind === undefined ? [] : parts.filter((part) => kindOf(part) === kind);
+    const other = others[draw.int(0, others.length - 1)];
+    if (other !== undefined) result[at] = other;
+  }
+  return result.join('');
+}
+
 function mutant(draw: Draw): string {
+  if (draw.chance(0.3)) return gentleMutant(draw);
   let text = bases[draw.int(0, bases.length - 1)] ?? '';
   for (let n = draw.pick([1, 1, 2, 3]); n > 0; n--) {
     const unit = draw.int(0, 5);
@@ -74,19 +105,52 @@ function mutant(draw: Draw): string {
   return text;
 }
 
-/** Reads a text; true when it is a module. Throws what is not a diagnostic. */
-function read(text: string): boolean {
+/** Reads a text; undefined when it is no module. Throws what is not a diagnostic. */
+function read(text: string): Module | undefined {
   try {
     const module = parseModule(text, 'fuzz.rir');
-    for (const { code, message } of verifyModule(module)) assert(codes.has(code) && !message.includes('\n'), message);
     const printed = printModule(module);
     assert.equal(printModule(parseModule(printed, 'printed.rir')), printed);
-    return true;
+    return module;
   } catch (error) {
     if (!(error instanceof RadialError)) throw error;
     for (const { code, message, place } of error.diagnostics) {
       assert(codes.has(code) && message.length < 400 && !message.includes('\n'), message);
       assert(place?.file === 'fuzz.rir' && (place.line ?? 0) >= 1 && (place.column ?? 0) >= 1, message);
+    }
+    return undefined;
+  }
+}
+
+/** True for a valid module. */
+function isValid(module: Module): boolean {
+  const found = verifyModule(module);
+  for (const { code, message } of found) assert(codes.has(code) && !message.includes('\n'), message);
+  return found.length === 0;
+}
+
+function drawOptions(draw: Draw): PassOptions {
+  return {
+    route: draw.pick([undefined, 'external', 'sequential']),
+    kv: draw.pick([undefined, 'absent', 'project', 'latest']),
+    revisit: draw.pick([undefined, 'overwrite', 'append']),
+    maxHops: draw.pick([undefined, 1, 3, 65_536]),
+    chunk: draw.pick([undefined, 1, 3]),
+    probes: draw.chance(0.3),
+  };
+}
+
+/** Sends a valid module through a pipeline; true when it comes out. Throws what is not a diagnostic, or says of a bug. */
+function run(module: Module, draw: Draw): boolean {
+  const passes = pipelinePasses(draw.pick<OptimisationLevel>(['O0', 'O1', 'O2', 'O2']));
+  const start = module.stage === 'kernel' ? { startAfter: 'lower' } : {};
+  try {
+    runPasses(module, passes, { ...start, options: drawOptions(draw) });
+    return true;
+  } catch (error) {
+    if (!(error instanceof RadialError)) throw error;
+    for (const { code, message } of error.diagnostics) {
+      assert(Object.hasOwn(passCodes, code) && code !== 'RC0603', `${code} ${message}`);
     }
     return false;
   }
@@ -100,16 +164,25 @@ describe('fuzzing the text form', () => {
 
   it(`ends in modules or diagnostics: ${runs} texts, seed ${seed}`, function () {
     this.timeout(0);
-    let modules = 0;
+    const counts = { modules: 0, valid: 0, compiled: 0 };
     const property = fc.property(fc.noShrink(fc.nat()), (n) => {
-      const text = mutant(new Draw(n));
+      const draw = new Draw(n);
+      const text = mutant(draw);
       try {
-        if (read(text)) modules++;
+        const module = read(text);
+        if (module === undefined) return;
+        counts.modules++;
+        if (!isValid(module)) return;
+        counts.valid++;
+        if (run(module, draw)) counts.compiled++;
       } catch (error) {
         throw new Error(`internal: the text\n${text}`, { cause: error });
       }
     });
     fc.assert(property, { numRuns: runs, seed });
-    console.log(`      ${modules} of ${runs} texts were modules`);
+    const { modules, valid, compiled } = counts;
+    console.log(
+      `      ${modules} of ${runs} texts were modules, ${valid} of these valid, ${compiled} went through passes`,
+    );
   });
 });

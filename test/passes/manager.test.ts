@@ -131,6 +131,39 @@ describe('runPasses', () => {
   });
 });
 
+describe('radialize', () => {
+  const chain = (blocks: number): Network => {
+    const network = tinyNetwork({ layers: 1 });
+    const [, mlp] = network.blocks;
+    assert(mlp !== undefined);
+    const list = Array.from({ length: blocks }, (_, id) => ({
+      ...mlp,
+      id,
+      edge: { router: null, successors: [id + 1 < blocks ? id + 1 : ('exit' as const)] },
+    }));
+    return { ...network, blocks: list };
+  };
+  const radialized = (blocks: number, route: 'external' | 'sequential'): Network => {
+    const { module } = runPasses(chain(blocks), passesNamed(['radialize']), { options: { route } });
+    assert(module.stage === 'network');
+    return module;
+  };
+
+  it('makes no more successors than can be read again (RC0609)', () => {
+    const { edge } = radialized(999, 'external').entry;
+    assert.equal(edge.successors.length, 1000);
+    for (const blocks of [1000, 20_000]) {
+      const [found] = diagnosticsOf(() => radialized(blocks, 'external'));
+      assert.deepEqual([found?.code, found?.help !== undefined], ['RC0609', true]);
+    }
+  });
+
+  it('makes chains of any length, with hop caps that are allowed', () => {
+    const { routing, blocks } = radialized(20_000, 'sequential');
+    assert.deepEqual([routing.maxHops, blocks.at(-1)?.edge.successors], [20_000, ['exit']]);
+  });
+});
+
 describe('passes by name', () => {
   it('are found, and have names of their own', () => {
     const names = allPasses.map(({ name }) => name);

@@ -38,6 +38,32 @@ describe('verifyNetwork', () => {
     assert(found.includes('RC0501') && found.includes('RC0502') && found.includes('RC0515'));
   });
 
+  it('bounds block numbers (RC0502)', () => {
+    const [block] = network.blocks;
+    assert(block !== undefined);
+    for (const id of [65_536, 30_000_000, 2 ** 31, 0.5, NaN, -1]) {
+      const faulty: Network = {
+        ...network,
+        entry: { ...network.entry, edge: { router: null, successors: [id] } },
+        blocks: [{ ...block, id, edge: { router: null, successors: ['exit'] } }],
+      };
+      assert(codes(faulty).includes('RC0502'), String(id));
+    }
+  });
+
+  it('bounds the successors of all edges together (RC0515)', () => {
+    const [block] = network.blocks;
+    assert(block !== undefined);
+    const hub = (size: number): Network => {
+      const successors = Array.from({ length: size }, (_, id) => id);
+      const edge = { router: { kind: 'external' }, successors: [...successors, 'exit'] } as const;
+      const blocks = successors.map((id) => ({ ...block, id, edge }));
+      return { ...network, entry: { ...network.entry, edge }, blocks };
+    };
+    assert.deepEqual(codes(hub(999)), []);
+    assert.deepEqual(codes(hub(1000)), ['RC0515']);
+  });
+
   it('names the block and the value, and the file where it is known', () => {
     const faulty: Network = { ...network, exit: { ...network.exit, result: '%none' } };
     const [diagnostic] = verifyNetwork(faulty);

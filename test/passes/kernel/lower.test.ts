@@ -58,6 +58,17 @@ describe('lower', () => {
     }
   });
 
+  it('refuses regions and programs that are too large (RC0707)', () => {
+    const long = Array.from({ length: 10_001 }, (_, i) => `  %${i} = relu(${i === 0 ? '%patches' : `%${i - 1}`})`);
+    assert.deepEqual(refusal(...long, '  %last = add(%10000, @rows)'), [
+      'RC0707 a region becomes 10003 kernels, at most 10000 are possible',
+    ]);
+    const wide = Array.from({ length: 8200 }, (_, i) => `  %${i} = scale(%patches) {by: ${i}}`);
+    assert.deepEqual(refusal(...wide, '  %last = add(%patches, @rows)'), [
+      'RC0707 the program needs 8207 buffers, at most 8160 are possible',
+    ]);
+  });
+
   it('stores a weight that is read in two ways twice', () => {
     const program = lowered(
       imageNetwork(['  %0 = linear(%patches, @rows)', '  %1 = linear(%0, @narrow)', '  %last = add(%1, @rows)']),

@@ -1,6 +1,7 @@
 /** @file The figures of the KV plan: two attention blocks, a context of 40, K and V of 16 columns each (128 bytes an entry). */
 import assert from 'node:assert/strict';
-import type { KvPlan, Network, Routing, Successor } from '../../../ir/index.ts';
+import { kvDemand } from '../../../ir/index.ts';
+import type { KvDemand, KvPlan, Network, Routing, Successor } from '../../../ir/index.ts';
 import { passesNamed, runPasses } from '../../../passes/index.ts';
 import { diagnosticsOf } from '../../support/error-files.ts';
 import { tinyNetwork } from '../../support/tiny.ts';
@@ -59,6 +60,27 @@ describe('plan-kv-cache', () => {
     assert.deepEqual(figures(twoCycle), [120, 8, 11, 256, 512]);
     const forward = withSuccessors(tinyNetwork({ routing }), [[1, 2], [2, 3], [3], ['exit']]);
     assert.deepEqual(figures(forward), [40, 3, 6, 256, 256]);
+  });
+
+  it('asks for too much rather than too little where counting would take too long', () => {
+    const size = 6000;
+    const { module } = runPasses(hub({ maxHops: 6, revisit: 'append' }), passesNamed(['lower']));
+    assert(module.stage === 'kernel');
+    const [block] = module.blocks;
+    assert(block !== undefined);
+    // Each block leads to the next one, the last to the first, so that no token visits a block twice in 6 hops.
+    const ring = (length: number): KvDemand => {
+      const blocks = Array.from({ length }, (_, id) => ({
+        ...block,
+        id,
+        list: id,
+        edge: { router: { kind: 'external' as const }, successors: [(id + 1) % length, 'exit' as const] },
+      }));
+      return kvDemand({ ...module, blocks });
+    };
+    assert.equal(ring(60).entriesPerList, module.context);
+    assert.equal(ring(size).entriesPerList, 6 * module.context);
+    assert.equal(ring(size).entriesPerToken, 6);
   });
 
   it('makes no plan for a program without attention', () => {
