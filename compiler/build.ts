@@ -78,6 +78,7 @@ export async function build(request: BuildRequest): Promise<Built> {
         help: '--compile-from names the pass after which the text was dumped; `radialc opt` prints unfinished modules',
       });
     }
+    requireBuffers(last, target, request.input);
     const lowered = performance.now();
     request.signal?.throwIfAborted();
     const wasm = await target.emit(last, { counters: request.counters ?? false });
@@ -169,6 +170,20 @@ function metafileOf(input: string, output: string, built: Built, stages: Metafil
     stages,
     passes,
   };
+}
+
+/** A text that was placed in memory already must have the target's buffers too. */
+function requireBuffers(program: KernelProgram, target: Target, file: string): void {
+  const found = new Map(program.buffers.map((buffer) => [buffer.name, buffer]));
+  for (const { name, dtype, rows, columns, scope } of target.buffers(program)) {
+    const buffer = found.get(name);
+    const fits = buffer?.dtype === dtype && buffer.scope === scope && buffer.rows >= rows && buffer.columns >= columns;
+    if (fits && buffer.at !== null) continue;
+    fail('RC0607', `the program lacks the buffer ${name}, ${dtype}[${rows}, ${columns}], of target ${target.name}`, {
+      place: { file },
+      help: 'compile the text from before plan-memory, which makes these buffers',
+    });
+  }
 }
 
 interface Lowered {

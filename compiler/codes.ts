@@ -6,6 +6,7 @@ import { runtimeCodes } from '../runtime/artifact/index.ts';
 import { artifactCodes } from './artifact/index.ts';
 import { cliCodes } from './cli/codes.ts';
 import { frontendCodes } from './frontend/index.ts';
+import { routingCodes } from './routing/codes.ts';
 import { trainingCodes } from './training/codes.ts';
 
 export const codes: Readonly<Record<string, CodeInfo | undefined>> = Object.fromEntries(
@@ -17,6 +18,7 @@ export const codes: Readonly<Record<string, CodeInfo | undefined>> = Object.from
     ...artifactCodes,
     ...runtimeCodes,
     ...trainingCodes,
+    ...routingCodes,
     ...cliCodes,
   }).sort(([a], [b]) => a.localeCompare(b)),
 );

@@ -101,11 +101,20 @@ export async function* generateTokens(
     if (last || filter.stopped()) return;
     await turn(signal);
     check();
+    requireToken(id, program.info.shapes.vocabulary);
     const position = ids.length + n - 1;
     path = router(position, id);
     program.decode(position, id, path);
     [logits] = program.logits(0, 1);
   }
+}
+
+/** A model may have more outputs than tokens. */
+function requireToken(id: number, vocabulary: number): void {
+  if (id < vocabulary) return;
+  fail('RC0904', `the most likely output is ${id}, but the model has ${vocabulary} tokens`, {
+    help: 'end the text here with maxNewTokens; the head of the model is larger than its table of tokens',
+  });
 }
 
 interface Shown {

@@ -76,7 +76,7 @@ function modelOf(program: Program, files: TokenizerFiles | undefined, file: stri
     if (generation.stops.length > 0) requireTokenizer(files);
     const release = occupy(state);
     try {
-      const ids = checkIds(typeof prompt === 'string' ? await encode(prompt) : prompt, info.shapes.outputs);
+      const ids = checkIds(typeof prompt === 'string' ? await encode(prompt) : prompt, info.shapes.vocabulary);
       const stream = files === undefined ? undefined : (await tokenizer()).stream(ids);
       yield* generateTokens(alive(state), { ids, stream, check: () => alive(state) }, generation);
     } finally {
@@ -137,7 +137,7 @@ async function forward(state: State, routes: Routes, { input, options }: Forward
   const router = routes.router(route);
   if (!isIds(input)) return forwardImage(program, input, { router, options });
   requireTask(program.info, 'causal-lm');
-  const ids = checkIds(input, shapes.outputs);
+  const ids = checkIds(input, shapes.vocabulary);
   if (ids.length > shapes.context) {
     fail('RC0905', `the sequence has ${ids.length} tokens, the context ${shapes.context}`, {
       help: 'shorten it, or compile with a larger --context-window-size',

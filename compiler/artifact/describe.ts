@@ -11,6 +11,7 @@ import {
   needsWalk,
   numberAttr,
   strideOf,
+  vocabularyOf,
 } from '../../ir/index.ts';
 import type { Buffer, BufferName, Edge, KernelProgram } from '../../ir/index.ts';
 import type { Abi, EdgeInfo, KvInfo, ProgramInfo, Rows, Shapes, Tokens } from '../../runtime/artifact/index.ts';
@@ -65,6 +66,8 @@ function shapesOf(program: KernelProgram): Shapes {
   const image = { channels: side('channels'), height: side('height'), width: side('width') };
   return {
     hidden: required(program, HIDDEN).columns,
+    // Where no table is read by ids, any id will do.
+    vocabulary: vocabularyOf(program) ?? required(program, LOGITS).columns,
     outputs: required(program, LOGITS).columns,
     context: program.context,
     chunk: program.chunk,

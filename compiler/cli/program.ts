@@ -9,10 +9,13 @@ import { explainCommand } from './commands/explain.ts';
 import { forwardCommand } from './commands/forward.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { mergeCommand } from './commands/merge.ts';
 import { optCommand } from './commands/opt.ts';
+import { profileCommand } from './commands/profile.ts';
 import { runCommand } from './commands/run.ts';
 import { targetsCommand } from './commands/targets.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { visible } from './format.ts';
 import { exitCodes, printDiagnostics } from './io.ts';
 import type { Io } from './io.ts';
 import { packageVersion } from '../package-info.ts';
@@ -25,6 +28,8 @@ const commands: readonly ((io: Io) => Command)[] = [
   verifyCommand,
   inspectCommand,
   benchCommand,
+  profileCommand,
+  mergeCommand,
   optCommand,
   initCommand,
   targetsCommand,
@@ -38,7 +43,8 @@ Examples:
   $ radialc compile ./opt-125m -o ./routed --route external --kv project
   $ radialc inspect ./opt-125m
 
-Every command has --help with examples. Exit codes: 0 done, 1 diagnostics, 2 usage, 70 a bug of radialc.`;
+Every command has --help with examples. Exit codes: 0 done, 1 diagnostics, 2 usage, 70 a bug of radialc,
+130 interrupted (Ctrl-C), 143 terminated.`;
 
 /** Runs one command line (without node and script) and gives the exit code. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
@@ -52,7 +58,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     command.exitOverride().configureOutput({
       writeOut: io.write,
       writeErr: (text) => {
-        io.err(text.trimEnd());
+        io.err(visible(text.trimEnd()));
       },
     });
   }
@@ -69,17 +75,18 @@ function exitCodeFor(error: unknown, io: Io, args: readonly string[]): number {
     // Commander has already printed the help or what was wrong with the usage.
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   }
-  if (io.signal.aborted) {
+  const interrupted = io.interrupted();
+  if (interrupted !== undefined) {
     io.err('interrupted; nothing was left half-written');
-    return exitCodes.interrupted;
+    return interrupted;
   }
   const diagnostics = diagnosticsOf(error);
   if (diagnostics !== undefined) {
     printDiagnostics(io, diagnostics);
-    if (wantsJson(args)) io.out(JSON.stringify({ diagnostics }));
+    if (wantsJson(args)) io.out(visible(JSON.stringify({ diagnostics })));
     return exitCodes.diagnostics;
   }
-  io.err(`internal error, a bug of radialc: ${error instanceof Error ? error.message : String(error)}`);
+  io.err(`internal error, a bug of radialc: ${visible(error instanceof Error ? error.message : String(error))}`);
   if (process.env['RADIALC_DEBUG'] !== undefined && error instanceof Error) io.err(error.stack ?? '');
   else io.err('Set RADIALC_DEBUG=1 to see where, and please report it with the command line.');
   return exitCodes.internal;

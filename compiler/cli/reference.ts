@@ -1,5 +1,5 @@
 /** @file The reference interpreter in the place of a compiled program: same inputs, same routes, same refusals. */
-import { createInterpreter, elements, fail, stringAttr } from '../../ir/index.ts';
+import { createInterpreter, elements, fail, stringAttr, vocabularyOf } from '../../ir/index.ts';
 import type { Edge, Network, WeightSource } from '../../ir/index.ts';
 import { passesNamed, runPasses } from '../../passes/index.ts';
 import type { EdgeInfo, RoutingInfo } from '../../runtime/artifact/index.ts';
@@ -89,7 +89,9 @@ function referenceOf(network: Network, source: WeightSource, close: () => void):
       const router = routes.router(route);
       const image = 'pixelValues' in item;
       requireTask(network, image);
-      const ids = image ? Array.from({ length: network.context }, () => 0) : checkIds(item, outputsOf(network));
+      const ids = image
+        ? Array.from({ length: network.context }, () => 0)
+        : checkIds(item, vocabularyOf(network) ?? outputsOf(network));
       if (ids.length > network.context) {
         fail('RC0905', `the sequence has ${ids.length} tokens, the context ${network.context} positions`, {
           help: 'shorten it',

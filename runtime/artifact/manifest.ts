@@ -104,7 +104,9 @@ export interface ImageInfo {
 
 export interface Shapes {
   readonly hidden: number;
-  /** Length of a row of logits: the vocabulary, or the labels. */
+  /** Token ids 0 … vocabulary - 1 exist. */
+  readonly vocabulary: number;
+  /** Length of a row of logits: one for each token id, or for each label. */
   readonly outputs: number;
   /** Positions 0 … context - 1 exist; of an image program, its number of tokens. */
   readonly context: number;

@@ -17,9 +17,9 @@ const PAGE = 65_536;
 const MAX_MEMORY = 4 * 1024 * 1024 * 1024;
 const MAX_SIZE = 16 * 1024 * 1024;
 /** As in `ir/limits.ts`. */
-const MAX_ID = 65_535;
+const MAX_ID = 32_767;
 const MAX_BLOCKS = MAX_ID + 1;
-const MAX_HOPS = MAX_BLOCKS;
+const MAX_HOPS = 65_536;
 const MAX_NAME = 1000;
 
 type Memory = ProgramInfo['memory'];
@@ -50,7 +50,7 @@ export function readProgram(field: Field): ProgramInfo {
 }
 
 function readShapes(field: Field, task: ProgramInfo['task']): Shapes {
-  const fields = readObject(field, ['hidden', 'outputs', 'context', 'chunk', 'headRows', 'image']);
+  const fields = readObject(field, ['hidden', 'vocabulary', 'outputs', 'context', 'chunk', 'headRows', 'image']);
   const image = readNullable(fields.image, (inner) => {
     const sizes = readObject(inner, ['channels', 'height', 'width']);
     return {
@@ -63,6 +63,7 @@ function readShapes(field: Field, task: ProgramInfo['task']): Shapes {
   const chunk = readInteger(fields.chunk, 1, MAX_SIZE);
   return {
     hidden: readInteger(fields.hidden, 1, MAX_SIZE),
+    vocabulary: readInteger(fields.vocabulary, 1, MAX_SIZE),
     outputs: readInteger(fields.outputs, 1, MAX_SIZE),
     // An image is taken in one piece.
     context: readInteger(fields.context, 1, image === null ? MAX_SIZE : chunk),

@@ -155,6 +155,7 @@ describe('manifest', () => {
   it('has numbers in their ranges', async () => {
     const bad: readonly (readonly [string, readonly Json[]])[] = [
       ['program.shapes.hidden', [0, -1, 1.5, '64', 1e12]],
+      ['program.shapes.vocabulary', [0, -1, 1e12]],
       ['program.shapes.outputs', [0, 1e12, 100_000]],
       ['program.shapes.context', [0, 2 ** 40]],
       ['program.shapes.chunk', [0, 1_000_000]],

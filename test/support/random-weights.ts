@@ -3,6 +3,7 @@ import { ConstBuilder } from '../../ir/builder.ts';
 import type { Global, Op } from '../../ir/types.ts';
 import type { Draw } from './draw.ts';
 
+/** None ends in a digit: with a number behind them they remain distinct. */
 const oddNames = [
   'two words',
   'line\nbreak',
@@ -15,8 +16,8 @@ const oddNames = [
   '..',
   'a.b-c/d$e',
   '%x',
-  '^0',
-  '7',
+  '^0^',
+  '7.',
   '',
 ] as const;
 

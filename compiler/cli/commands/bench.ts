@@ -67,7 +67,7 @@ async function measure(model: RadialModel, options: BenchOptions, io: Io): Promi
     });
   }
   const random = createRandom(seed);
-  const ids = Array.from({ length: prompt }, () => random() % shapes.outputs);
+  const ids = Array.from({ length: prompt }, () => random() % shapes.vocabulary);
   const prefill: number[] = [];
   const decode: number[] = [];
   await repeat(repetitions, io, async (counts) => {

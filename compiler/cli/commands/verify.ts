@@ -77,7 +77,7 @@ function makeCases({ info }: RadialModel, options: VerifyOptions): readonly Case
       const image: Case = { name: `image ${s}`, input: { pixelValues: pixels }, mode: 'prefill' };
       return isRouted(info) ? [image, withWalks(image, shapes.context, { forward: true })] : [image];
     }
-    const input = Array.from({ length: Math.min(options.tokens, shapes.context) }, () => random() % shapes.outputs);
+    const input = Array.from({ length: Math.min(options.tokens, shapes.context) }, () => random() % shapes.vocabulary);
     const modes = ['prefill', 'decode'] as const;
     const plain = modes.map((mode): Case => ({ name: `sequence ${s}, ${mode}`, input, mode }));
     if (!isRouted(info)) return plain;

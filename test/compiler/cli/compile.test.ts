@@ -136,6 +136,13 @@ describe('radialc compile', () => {
     );
     await fails('RC0604', 'compile', phaseFile(at('places'), 'canonicalise'), '--compile-from', '77', ...args);
     await fails('RC1008', 'compile', phaseFile(at('places'), 'canonicalise'), '--compile-from', '10', '-o', at('none'));
+    const planned = phaseFile(at('places'), 'plan-memory');
+    const lacking = readFileSync(planned, 'utf8').replace(/^.*\$normed :.*\n/m, '');
+    writeFileSync(at('lacking.rir'), lacking);
+    assert.match(
+      await fails('RC0607', 'compile', at('lacking.rir'), '--compile-from', 'plan-memory', ...args),
+      /\$normed/,
+    );
     assert.ok(!existsSync(at('none')));
   });
 

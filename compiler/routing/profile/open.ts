@@ -1,0 +1,69 @@
+/** @file Opens a model to be profiled: compiled in memory, with probes in its blocks. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import { MANIFEST_FILE } from '../../../runtime/artifact/index.ts';
+import { createModel } from '../../../runtime/index.ts';
+import type { RadialModel } from '../../../runtime/index.ts';
+import { fillWeights } from '../../artifact/index.ts';
+import { build } from '../../build.ts';
+import type { Built } from '../../build.ts';
+import { openInput } from '../../input.ts';
+import { modelHash } from './model-hash.ts';
+
+export interface OpenModel {
+  readonly model: RadialModel;
+  readonly sha256: string;
+  /** SHA-256 of the tokenizer's files; null where there are none. */
+  readonly tokenizer: string | null;
+}
+
+export interface OpenOptions {
+  readonly window?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The caller disposes of the model. @throws RadialError RC1201, and what compilation can end with */
+export async function openModel(path: string, { window, signal }: OpenOptions): Promise<OpenModel> {
+  if (existsSync(join(path, MANIFEST_FILE))) noProbes(path);
+  const sha256 = await hashOf(path, signal);
+  const built = await build({ input: path, probes: true, context: window, signal });
+  try {
+    const { info, wasm, program, source, tokenizer: files } = built;
+    if (info.abi.probes === null) noProbes(path);
+    const [tokenizer, config] = files.map(({ bytes }) => bytes);
+    const model = await createModel({
+      info,
+      wasm,
+      fillWeights: (into) => fillWeights(program, source, { into, signal }),
+      ...(tokenizer !== undefined && { tokenizer: { tokenizer, config } }),
+    });
+    return { model, sha256, tokenizer: tokenizerHash(files) };
+  } finally {
+    built.close();
+  }
+}
+
+async function hashOf(path: string, signal: AbortSignal): Promise<string> {
+  const input = openInput(path);
+  try {
+    return await modelHash(input, signal);
+  } finally {
+    input.close();
+  }
+}
+
+function tokenizerHash(files: Built['tokenizer']): string | null {
+  if (files.length === 0) return null;
+  const hash = createHash('sha256');
+  for (const { file, bytes } of files) hash.update(`${file} ${bytes.byteLength}\n`).update(bytes);
+  return hash.digest('hex');
+}
+
+function noProbes(path: string): never {
+  return fail('RC1201', 'the blocks of this program have no probes, and can be given none', {
+    place: { file: path },
+    help: 'name the checkpoint that it was compiled from',
+  });
+}

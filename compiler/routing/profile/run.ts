@@ -1,0 +1,141 @@
+/**
+ * @file Makes a profile: runs the windows of a shard through a program with probes, and counts what they report.
+ *
+ * What is done is saved every few windows, and when the run is interrupted or fails. A resumed run reads the input from its
+ * start and passes over the windows that are done, so it ends in the same bytes as one without interruption.
+ */
+import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { RadialModel } from '../../../runtime/index.ts';
+import { checkOutput, partialFile, readPartial, removePartial, requireNoPartial, writeProfile } from './files.ts';
+import { openModel } from './open.ts';
+import type { OpenModel } from './open.ts';
+import { countToken, createProfile } from './profile.ts';
+import type { Profile, Shard, Subject } from './profile.ts';
+import { checkFile, describeFile } from './text.ts';
+import { itemsOf } from './windows.ts';
+import type { Item, Sources } from './windows.ts';
+
+export interface ProfileRequest extends Sources {
+  /** A checkpoint folder or IR text. */
+  readonly model: string;
+  readonly input: Subject['input'];
+  readonly out: string;
+  /** Default: the model's context. */
+  readonly window?: number | undefined;
+  readonly maxTokens?: number | undefined;
+  readonly shard: Shard;
+  readonly resume: boolean;
+  /** Windows between two saves. */
+  readonly saveEvery: number;
+  readonly signal: AbortSignal;
+  /** From 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+  /** The run ends before its time, and what is done of it is in this file. */
+  readonly onSaved?: (file: string) => void;
+}
+
+export interface Profiled {
+  readonly profile: Profile;
+  /** Tokens of this run, without those that an earlier one had counted, and how long they took. */
+  readonly tokens: number;
+  readonly seconds: number;
+}
+
+/** Makes the profile and writes it to `out`. @throws RadialError RC12xx, and what compilation can end with */
+export async function profileModel(request: ProfileRequest): Promise<Profiled> {
+  const { out, paths, input, resume, signal } = request;
+  for (const path of paths) checkFile(path, input);
+  checkOutput(out, paths);
+  if (!resume) requireNoPartial(out);
+  const opened = await openModel(request.model, { window: request.window, signal });
+  try {
+    const fresh = createProfile(
+      await subjectOf(request, opened),
+      request.shard,
+      opened.model.info.routing.blocks.map(({ id, role }) => ({ id, role })),
+    );
+    const profile = resume ? readPartial(out, fresh) : fresh;
+    const [started, before] = [performance.now(), profile.tokens];
+    await runSaving(opened.model, profile, request);
+    const seconds = (performance.now() - started) / 1000;
+    writeProfile(out, profile);
+    removePartial(out);
+    return { profile, tokens: profile.tokens - before, seconds };
+  } finally {
+    opened.model.dispose();
+  }
+}
+
+/** @throws RadialError RC1202, RC1203, RC1205 */
+async function subjectOf(request: ProfileRequest, { model, sha256, tokenizer }: OpenModel): Promise<Subject> {
+  const { input, paths, maxTokens, signal } = request;
+  const { family, task, shapes } = model.info;
+  const place = { file: request.model };
+  const wanted = task === 'causal-lm' ? 'text' : 'images';
+  if (input !== wanted) {
+    fail('RC1202', `this is ${wanted === 'text' ? 'a language model' : 'an image model'}, which reads no ${input}`, {
+      place,
+      help: `give it --${wanted} FILE`,
+    });
+  }
+  if (input === 'text' && tokenizer === null) {
+    fail('RC1203', 'the model has no tokenizer', {
+      place,
+      help: 'put the tokenizer.json of the model into its folder',
+    });
+  }
+  const files = [];
+  for (const path of paths) files.push(await describeFile(path, input, signal));
+  return {
+    model: { sha256, family },
+    tokenizer: input === 'text' ? tokenizer : null,
+    input,
+    window: shapes.context,
+    maxTokens: maxTokens ?? null,
+    files,
+  };
+}
+
+/** Saves before the first window, so that a place that cannot be written to is found out at once. */
+async function runSaving(model: RadialModel, profile: Profile, request: ProfileRequest): Promise<void> {
+  const { out, onSaved } = request;
+  writeProfile(partialFile(out), profile);
+  try {
+    await runAll(model, profile, request);
+  } catch (error) {
+    try {
+      if (profile.windows === 0) removePartial(out);
+      else writeProfile(partialFile(out), profile);
+    } catch {
+      // What was saved last is still there, and the error that ended the run says more.
+    }
+    if (profile.windows > 0) onSaved?.(partialFile(out));
+    throw error;
+  }
+}
+
+async function runAll(model: RadialModel, profile: Profile, request: ProfileRequest): Promise<void> {
+  const { shard, saveEvery, onProgress, signal } = request;
+  const done = profile.next ?? 0;
+  let [index, unsaved] = [0, 0];
+  for await (const item of itemsOf(model, profile.subject, request)) {
+    signal.throwIfAborted();
+    const mine = index >= done && index % shard.count === shard.index;
+    if (mine) await countItem(model, profile, item, signal);
+    index++;
+    if (index > done) profile.next = index;
+    if (!mine) continue;
+    onProgress?.(item.progress);
+    if (++unsaved % saveEvery === 0) writeProfile(partialFile(request.out), profile);
+  }
+  profile.next = null;
+}
+
+/** All of the item or nothing of it: an interrupt comes before anything is counted. */
+async function countItem(model: RadialModel, profile: Profile, { input }: Item, signal: AbortSignal): Promise<void> {
+  const { probes = [], path } = await model.forward(input, { positions: [], signal });
+  probes.forEach((norms, position) => {
+    countToken(profile, norms, path[position] ?? []);
+  });
+  profile.windows++;
+}
