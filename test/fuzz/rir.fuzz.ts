@@ -94,7 +94,7 @@ function gentleMutant(draw: Draw): string {
 }
 
 function mutant(draw: Draw): string {
-  if (draw.chance(0.3)) return gentleMutant(draw);
+  if (draw.chance(0.05)) return gentleMutant(draw);
   let text = bases[draw.int(0, bases.length - 1)] ?? '';
   for (let n = draw.pick([1, 1, 2, 3]); n > 0; n--) {
     const unit = draw.int(0, 5);
