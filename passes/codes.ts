@@ -92,4 +92,10 @@ export const passCodes = {
       'A body has at most 10,000 kernels and a program 8192 buffers, which is far more than models need: an op becomes one kernel, and blocks of ' +
       'equal shape share their code and its buffers. A region that joins or cuts thousands of values needs another form.',
   },
+  RC0708: {
+    title: 'The program has a buffer that the pass makes.',
+    explanation:
+      'plan-kv-cache and plan-memory add the buffers that the KV cache and the target need, under their own names. A text that ' +
+      'is not planned yet leaves them out.',
+  },
 } as const satisfies Record<DiagnosticCode, CodeInfo>;

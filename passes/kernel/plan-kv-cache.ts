@@ -11,6 +11,7 @@
 import { fail, kvBuffers, kvDemand, kvShapes, needsWalk } from '../../ir/index.ts';
 import type { KernelProgram, KvPlan } from '../../ir/index.ts';
 import type { KernelPass } from '../pass.ts';
+import { withBuffers } from './added-buffers.ts';
 
 /** Entries of a page: long enough for vectors over slots, short enough that little of a last page is lost. */
 const SLOTS = 16;
@@ -24,7 +25,7 @@ export const planKvCache: KernelPass = {
   run: (program) => {
     if (program.kv !== null) return program;
     const kv = planKv(program);
-    return kv === null ? program : { ...program, kv, buffers: [...program.buffers, ...kvBuffers(kv)] };
+    return kv === null ? program : { ...withBuffers(program, kvBuffers(kv), 'plan-kv-cache'), kv };
   },
 };
 

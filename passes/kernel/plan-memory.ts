@@ -10,6 +10,7 @@
 import { ALIGNMENT, bufferBytes, fail, isView, weightBytes } from '../../ir/index.ts';
 import type { Buffer, BufferName, Kernel, KernelProgram, KvPlan, MemoryPlan, Weight } from '../../ir/index.ts';
 import type { KernelPass } from '../pass.ts';
+import { withBuffers } from './added-buffers.ts';
 import { packIntervals } from './pack-intervals.ts';
 import type { Interval, Item } from './pack-intervals.ts';
 
@@ -30,7 +31,7 @@ export const planMemory: KernelPass = {
       fail('RC0705', 'plan-memory needs the size of the KV cache', { help: 'run plan-kv-cache before it' });
     }
     const extra = options.extraBuffers?.(program) ?? [];
-    return place({ ...program, buffers: [...program.buffers, ...extra] });
+    return place(withBuffers(program, extra, 'plan-memory'));
   },
 };
 

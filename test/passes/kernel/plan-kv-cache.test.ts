@@ -117,4 +117,14 @@ describe('plan-kv-cache', () => {
     );
     assert.match(found[0]?.message ?? '', /1 × 8 of them, others 2 × 8/);
   });
+
+  it('RC0708: refuses a program that has its buffers already, but no plan', () => {
+    const { module } = runPasses(tinyNetwork(), passesNamed(['lower', 'plan-kv-cache']));
+    assert(module.stage === 'kernel');
+    const [diagnostic] = diagnosticsOf(() => {
+      runPasses({ ...module, kv: null }, passesNamed(['plan-kv-cache']));
+    });
+    assert.equal(diagnostic?.code, 'RC0708');
+    assert.match(diagnostic.message, /\$slot, which plan-kv-cache makes/);
+  });
 });
