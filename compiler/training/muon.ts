@@ -30,10 +30,10 @@ export function muonUpdate(
     ahead[i] = MOMENTUM * m + (1 - MOMENTUM) * g;
   }
   const scale = UPDATE_RMS * Math.sqrt(Math.max(rows, columns));
-  return tf.tidy(() => {
-    const nearest = orthogonalised(tf.tensor2d(ahead, [rows, columns]));
-    return tf.mul(nearest, scale).dataSync<'float32'>();
-  });
+  const update = tf.tidy(() => tf.mul(orthogonalised(tf.tensor2d(ahead, [rows, columns])), scale));
+  const values = update.dataSync<'float32'>();
+  update.dispose();
+  return values;
 }
 
 /** U Vᵀ of the singular value decomposition U S Vᵀ, about: X ← a X + (b A + c A²) X with A = X Xᵀ. */
