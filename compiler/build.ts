@@ -19,6 +19,8 @@ import type { ExtraFile } from './artifact/index.ts';
 import { openInput } from './input.ts';
 import type { Input } from './input.ts';
 import { packageVersion } from './package-info.ts';
+import { passRoute } from './route.ts';
+import type { RouteOption } from './route.ts';
 import { findTarget } from './targets.ts';
 import type { Target } from './targets.ts';
 
@@ -31,8 +33,7 @@ export interface BuildRequest {
   readonly target?: string | undefined;
   /** Default `fp32`. */
   readonly dtype?: string | undefined;
-  /** Default: `sequential` for a checkpoint; the edges of a text stay as they are. */
-  readonly route?: 'sequential' | 'external' | undefined;
+  readonly route?: RouteOption;
   readonly kv?: KvPolicy | undefined;
   readonly revisit?: RevisitRule | undefined;
   readonly maxHops?: number | undefined;
@@ -203,9 +204,8 @@ function runPipeline({ module }: Input, target: Target, request: BuildRequest): 
     };
     return { ...pass, run };
   });
-  const isCheckpoint = !request.input.endsWith('.rir');
   const options: PassOptions = {
-    route: request.route ?? (isCheckpoint ? 'sequential' : undefined),
+    route: passRoute(request.route, module, request.input),
     kv: request.kv,
     revisit: request.revisit,
     maxHops: request.maxHops,

@@ -4,7 +4,14 @@ import { checkNetwork, fail, parseModule } from '../ir/index.ts';
 import type { KernelProgram, Network, WeightSource } from '../ir/index.ts';
 import { bosRule } from './artifact/index.ts';
 import type { BosRule, ExtraFile } from './artifact/index.ts';
-import { isPresent, loadCheckpoint, openWeights, readNamed, readTokenizer } from './frontend/index.ts';
+import {
+  isPresent,
+  loadCheckpoint,
+  openWeights,
+  readNamed,
+  readTokenizer,
+  withRouterWeights,
+} from './frontend/index.ts';
 import type { ModelConfig } from './frontend/index.ts';
 import type { Tokens } from '../runtime/artifact/index.ts';
 
@@ -87,7 +94,7 @@ function checkedBos(rule: BosRule, vocab: number, dir: string): BosRule {
 function openText(path: string, folder: string | undefined): Input {
   const module = parseModule(readText(path), path);
   if (module.stage === 'network') checkNetwork(module, path);
-  const weights = folder === undefined ? undefined : openWeights(folder);
+  const weights = folder === undefined ? undefined : withRouterWeights(folder, openWeights(folder));
   const close = (): void => {
     weights?.close();
   };

@@ -211,4 +211,19 @@ export const verifyCodes = {
       'A kernel computes a row for each token of its row list, at most a chunk (in the exit of a language model: at most `head_rows`), or as many as its output has. ' +
       'All views that it reads and writes have so many rows; a routed view has one for each token of the chunk.',
   },
+  RC0534: {
+    title: 'All gates of an edge may be closed',
+    explanation:
+      'An edge `gate` leads to the first successor whose gate is open. The last one must have no gate, so that there is always a way.',
+  },
+  RC0535: {
+    title: 'Different ways behind a gate',
+    explanation:
+      'A token that finds the gate of a block closed goes on to the successor behind it in the list. All lists name the same one there, so that it does not matter where the token came from.',
+  },
+  RC0536: {
+    title: 'No hub to ask',
+    explanation:
+      'An edge `hub` needs the module’s `hub`, which scores all blocks and the exit. Networks for images have none: their tokens go through the blocks together.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

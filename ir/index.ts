@@ -12,6 +12,7 @@ export type { OpKind } from './ops/table.ts';
 export { ConstBuilder, isGlobal, RegionBuilder } from './builder.ts';
 export type { OpOptions } from './builder.ts';
 export * from './network.ts';
+export * from './routers.ts';
 export * from './diagnostics/diagnostic.ts';
 export { textCodes, verifyCodes } from './codes.ts';
 export * from './kernel/types.ts';

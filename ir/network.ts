@@ -6,9 +6,10 @@ export function constsByName(network: { readonly consts: readonly Const[] }): Re
   return new Map(network.consts.map((constant) => [constant.name, constant]));
 }
 
-/** All regions: entry, blocks in order, exit. */
-export function regions(network: Network): readonly Region[] {
-  return [network.entry, ...network.blocks.map((block) => block.body), network.exit];
+/** All regions: entry, hub, gate and body of each block in order, exit. */
+export function regions({ entry, hub, blocks, exit }: Network): readonly Region[] {
+  const ofBlocks = blocks.flatMap(({ gate, body }) => (gate === undefined ? [body] : [gate, body]));
+  return [entry, ...(hub === undefined ? [] : [hub]), ...ofBlocks, exit];
 }
 
 /** The type of what a region yields, or undefined where that is not defined in it. */

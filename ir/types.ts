@@ -67,11 +67,13 @@ export type BlockId = number;
 export type Successor = BlockId | 'exit';
 
 /**
- * Decides, per token, which successor is next.
- * `external`: the caller's route says.
+ * Decides, per token, which successor is next; what the caller's route says goes before.
+ * `external`: the first.
+ * `gate`: the first in the list whose gate is open; blocks without a gate, and the exit, are open always.
+ * `hub`: the one that the network's `hub` gives the highest score.
  */
 export interface Router {
-  readonly kind: 'external';
+  readonly kind: 'external' | 'gate' | 'hub';
 }
 
 /** `router` is null exactly when there is one successor. */
@@ -88,6 +90,8 @@ export interface Edge {
 export interface Block {
   readonly id: BlockId;
   readonly role: 'attention' | 'mlp';
+  /** Hidden state to one score, a logit: open where its sigmoid is above the threshold. */
+  readonly gate?: Region;
   readonly body: Region;
   readonly edge: Edge;
   readonly span?: SourceSpan;
@@ -103,6 +107,10 @@ export interface Routing {
   readonly revisit: RevisitRule;
   /** A token that has executed this many blocks goes to `exit`. */
   readonly maxHops: number;
+  /** Probability that a gate's score must exceed, 0 to 1; default 0.5. */
+  readonly threshold?: number;
+  /** Tokens at positions before this one find every gate open, and take the first successor of a hub; default 0. */
+  readonly anchors?: number;
 }
 
 export type Task = 'causal-lm' | 'image-classification';
@@ -118,6 +126,8 @@ export interface Network {
   readonly consts: readonly Const[];
   /** (ids, positions) or (pixels) to hidden state. */
   readonly entry: Region & { readonly edge: Edge };
+  /** (hidden state, hops so far) to scores: column b of block ^b, the last one of the exit. */
+  readonly hub?: Region;
   /** In ascending order of id. */
   readonly blocks: readonly Block[];
   /** Hidden state to logits. */

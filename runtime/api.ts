@@ -39,6 +39,8 @@ export interface GenerateOptions {
   readonly ignoreEos?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly route?: Route | undefined;
+  /** In programs with gates: how sure a gate must be that a token needs its block, 0 to 1. Default: the model's. */
+  readonly threshold?: number | undefined;
 }
 
 export interface GeneratedToken {
@@ -56,6 +58,8 @@ export interface GeneratedToken {
 
 export interface ForwardOptions {
   readonly route?: Route | undefined;
+  /** As in {@link GenerateOptions}. */
+  readonly threshold?: number | undefined;
   /**
    * `prefill`, the default, runs tokens in chunks, except those whose walk leads backwards; `decode` runs them one by
    * one. Image programs have only `prefill`.

@@ -11,7 +11,18 @@ import { createStopFilter } from './text.ts';
 import type { StopFilter, TextStream } from './text.ts';
 import { turn } from './host.ts';
 
-const names = ['maxNewTokens', 'temperature', 'topK', 'topP', 'seed', 'stop', 'ignoreEos', 'signal', 'route'];
+const names = [
+  'maxNewTokens',
+  'temperature',
+  'topK',
+  'topP',
+  'seed',
+  'stop',
+  'ignoreEos',
+  'signal',
+  'route',
+  'threshold',
+];
 
 /** Checked options. */
 export interface Generation {
@@ -21,6 +32,7 @@ export interface Generation {
   readonly ignoreEos: boolean;
   readonly signal: AbortSignal | undefined;
   readonly router: Router;
+  readonly threshold: number | undefined;
 }
 
 /** @throws RadialError RC0901, RC0902, RC092x */
@@ -48,6 +60,7 @@ export function readGenerateOptions(options: GenerateOptions, routes: Routes): G
     ignoreEos: booleanOption('ignoreEos', ignoreEos),
     signal,
     router: routes.router(route),
+    threshold: routes.threshold(options.threshold),
   };
 }
 
@@ -89,11 +102,13 @@ export async function* generateTokens(
   if (count === 0) return;
   const filter = createStopFilter(options.stops);
   const eos = new Set(ignoreEos ? [] : program.info.tokens.eos);
-  let path = walks.at(-1) ?? [];
+  program.setThreshold(options.threshold ?? program.info.routing.threshold);
   let {
     logits: [logits],
+    walks: taken,
   } = await runSequence(program, { ids, walks }, { mode: 'prefill', positions: [ids.length - 1], check, signal });
   for (let n = 1; logits !== undefined; n++) {
+    const path = taken.at(-1) ?? [];
     const id = sampler(logits);
     const last = n === count || eos.has(id);
     const text = show({ stream, filter, id, last });
@@ -103,8 +118,9 @@ export async function* generateTokens(
     check();
     requireToken(id, program.info.shapes.vocabulary);
     const position = ids.length + n - 1;
-    path = router(position, id);
-    program.decode(position, id, path);
+    const walk = router(position, id);
+    program.decode(position, id, walk);
+    taken = [walk ?? program.walk(0)];
     [logits] = program.logits(0, 1);
   }
 }

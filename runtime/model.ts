@@ -127,7 +127,7 @@ interface ForwardCall {
 async function forward(state: State, routes: Routes, { input, options }: ForwardCall): Promise<ForwardResult> {
   const program = alive(state);
   const { shapes } = program.info;
-  checkNames(options, ['route', 'mode', 'positions', 'signal']);
+  checkNames(options, ['route', 'threshold', 'mode', 'positions', 'signal']);
   const { route, mode = 'prefill', positions, signal } = options;
   if (!['prefill', 'decode'].includes(mode)) {
     fail('RC0902', 'mode is neither "prefill" nor "decode"', { help: 'leave it out, or give one of them' });
@@ -135,6 +135,7 @@ async function forward(state: State, routes: Routes, { input, options }: Forward
   signalOption(signal);
   signal?.throwIfAborted();
   const router = routes.router(route);
+  program.setThreshold(routes.threshold(options.threshold) ?? program.info.routing.threshold);
   if (!isIds(input)) return forwardImage(program, input, { router, options });
   requireTask(program.info, 'causal-lm');
   const ids = checkIds(input, shapes.vocabulary);
@@ -146,8 +147,12 @@ async function forward(state: State, routes: Routes, { input, options }: Forward
   const wanted = positionsOption(positions, ids.length);
   const walks = ids.map((id, position) => router(position, id));
   const check = (): void => void alive(state);
-  const run = await runSequence(program, { ids, walks }, { mode, positions: wanted, check, signal });
-  return { ...run, depth: walks.map((walk) => walk.length), path: walks };
+  const { walks: path, ...run } = await runSequence(
+    program,
+    { ids, walks },
+    { mode, positions: wanted, check, signal },
+  );
+  return { ...run, depth: path.map((walk) => walk.length), path };
 }
 
 interface ImageRun {
@@ -174,8 +179,9 @@ async function forwardImage(program: Program, input: unknown, { router, options 
   program.image(pixels, walks);
   const rows = wanted.length === 0 ? [] : program.logits(0, 1);
   const logits = rows.map((row) => row.slice());
-  const result = { logits, depth: walks.map((walk) => walk.length), path: walks };
-  return info.abi.probes === null ? result : { ...result, probes: readProbes(program, walks) };
+  const path = walks.map((walk, row) => walk ?? program.walk(row));
+  const result = { logits, depth: path.map((walk) => walk.length), path };
+  return info.abi.probes === null ? result : { ...result, probes: readProbes(program, path) };
 }
 
 /** The program of a model that is not disposed of. */

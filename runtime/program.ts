@@ -4,7 +4,7 @@
  * Ids, walks and pixels are written into its memory; logits and probes are views of it.
  */
 import { fail } from './artifact/errors.ts';
-import { WALK_END } from './artifact/manifest.ts';
+import { WALK_DECIDE, WALK_END } from './artifact/manifest.ts';
 import type { ProgramInfo, Rows } from './artifact/manifest.ts';
 import type { Walk } from './routes.ts';
 
@@ -13,8 +13,8 @@ export interface Batch {
   /** Position of the first one. */
   readonly first: number;
   readonly ids: readonly number[];
-  /** Of each token; looked at only where the program needs walks. */
-  readonly walks: readonly Walk[];
+  /** Of each token; looked at only where the program needs walks. Where there is none, the routers decide. */
+  readonly walks: readonly (Walk | undefined)[];
 }
 
 export interface Program {
@@ -23,12 +23,16 @@ export interface Program {
   readonly weights: Uint8Array;
   /** Starts a new sequence. */
   reset(): void;
+  /** What gates' probabilities must exceed from now on. */
+  setThreshold(threshold: number): void;
   /** At most `chunk` tokens, with walks that lead forward. */
   prefill(batch: Batch): void;
   /** One token, any walk. */
-  decode(position: number, id: number, walk: Walk): void;
+  decode(position: number, id: number, walk: Walk | undefined): void;
   /** An image, channel by channel; a walk for each of its tokens. */
-  image(pixels: Float32Array, walks: readonly Walk[]): void;
+  image(pixels: Float32Array, walks: readonly (Walk | undefined)[]): void;
+  /** The blocks that a row of the last pass executed, in a program that needs walks. */
+  walk(row: number): Walk;
   /** Makes at most `headRows` rows of logits, of the tokens at rows `row` and following of the last pass; shared. */
   logits(row: number, count: number): readonly Float32Array[];
   /** What the probes of the last pass say of a row, shared; undefined where the program has none. Blocks that the row did
@@ -86,9 +90,18 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
   const putId = (row: number, id: number): void => {
     if (ids !== undefined) ids.view[row * ids.stride] = id;
   };
-  const putWalk = (row: number, blocks: Walk): void => {
+  const level = abi.level === null ? undefined : floats(abi.level);
+  const setThreshold = (threshold: number): void => {
+    level?.fill(Math.log(threshold / (1 - threshold)));
+  };
+  setThreshold(routing.threshold);
+  const putWalk = (row: number, blocks: Walk | undefined): void => {
     if (walk === undefined) return;
     const start = row * walk.stride;
+    if (blocks === undefined) {
+      walk.view.fill(WALK_DECIDE, start, start + routing.maxHops + 1);
+      return;
+    }
     blocks.forEach((block, hop) => (walk.view[start + hop] = block));
     walk.view[start + blocks.length] = WALK_END;
   };
@@ -101,10 +114,11 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
     info,
     weights: new Uint8Array(buffer, memory.weightsAt, memory.weightsBytes),
     reset: () => run(exports.reset),
+    setThreshold,
     prefill: ({ first, ids: tokens, walks }) => {
       tokens.forEach((id, row) => {
         putId(row, id);
-        putWalk(row, walks[row] ?? []);
+        putWalk(row, walks[row]);
       });
       run(() => exports.prefill(first, tokens.length));
     },
@@ -117,6 +131,12 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
       pixels?.set(image);
       walks.forEach((blocks, row) => putWalk(row, blocks));
       run(() => exports.prefill(0, shapes.context));
+    },
+    walk: (row) => {
+      if (walk === undefined) return [];
+      const hops = walk.view.subarray(row * walk.stride, row * walk.stride + routing.maxHops);
+      const end = hops.indexOf(WALK_END);
+      return Array.from(end < 0 ? hops : hops.subarray(0, end));
     },
     logits: (row, count) => {
       run(() => exports.head(row, count));

@@ -5,13 +5,14 @@
  */
 import { fail } from './artifact/errors.ts';
 import type { EdgeInfo, RoutingInfo } from './artifact/manifest.ts';
+import { numberOption } from './options.ts';
 
 /** The blocks that a token executes, in order. */
 export type Walk = readonly number[];
 
 /**
- * Which blocks each token executes. Tokens that it does not cover take the default route: from each block its first
- * successor. Rows beyond the sequence are not looked at.
+ * Which blocks each token executes. For tokens that it does not cover the program's routers decide; without learned routers
+ * they take the default route: from each block its first successor. Rows beyond the sequence are not looked at.
  *
  * `mask`: [block][token], 1 where the token executes the block; blocks are executed in order of id.
  * `walk`: [token][hop], block ids; a function gives the walk of one token, or undefined for the default.
@@ -22,19 +23,22 @@ export type Route =
   | { readonly walk: readonly Walk[] }
   | ((position: number, id: number) => Walk | undefined);
 
-/** Gives the walk of each token. */
-export type Router = (position: number, id: number) => Walk;
+/** Gives the walk of each token; undefined where the routers of the program decide. */
+export type Router = (position: number, id: number) => Walk | undefined;
 
 export interface Routes {
-  readonly defaultWalk: Walk;
+  /** Undefined in programs with learned routers. */
+  readonly defaultWalk: Walk | undefined;
   /** @throws RadialError RC0920 to RC0925 when the route does not fit the program; walks are checked when asked for */
   router(route: Route | undefined): Router;
+  /** @throws RadialError RC0902 (not from 0 to 1), RC0926 (the program has no gates) */
+  threshold(value: unknown): number | undefined;
 }
 
 type Successors = ReadonlyMap<number | 'entry', ReadonlySet<number | 'exit'>>;
 
 export function createRoutes(routing: RoutingInfo): Routes {
-  const defaultWalk = followFirst(routing);
+  const defaultWalk = routing.decides === null ? followFirst(routing) : undefined;
   const successors: Successors = new Map<number | 'entry', ReadonlySet<number | 'exit'>>([
     ['entry', new Set(routing.entry.successors)],
     ...routing.blocks.map((block) => [block.id, new Set(block.successors)] as const),
@@ -52,7 +56,7 @@ export function createRoutes(routing: RoutingInfo): Routes {
     const walks = readRoute(route, routing);
     return (position) => (position < walks.length ? check(walks[position], position) : defaultWalk);
   };
-  return { defaultWalk, router };
+  return { defaultWalk, router, threshold: (value) => thresholdOption(value, routing) };
 }
 
 /** Whether the blocks come in ascending order: what prefill can run in one sweep. */
@@ -71,6 +75,14 @@ function followFirst({ entry, blocks, maxHops }: RoutingInfo): Walk {
     edge = edges.get(next);
   }
   return walk;
+}
+
+function thresholdOption(value: unknown, { blocks }: RoutingInfo): number | undefined {
+  const threshold = numberOption('threshold', value, { min: 0, max: 1 });
+  if (threshold === undefined || blocks.some(({ gated }) => gated)) return threshold;
+  return fail('RC0926', 'a threshold was given, but this program has no gates', {
+    help: 'leave it out; gates come with models that `radialc train` has trained',
+  });
 }
 
 function requireRouters({ entry, blocks }: RoutingInfo): void {

@@ -7,8 +7,8 @@ import { turn } from './host.ts';
 
 export interface Sequence {
   readonly ids: readonly number[];
-  /** Of each token. */
-  readonly walks: readonly Walk[];
+  /** Of each token; undefined where the routers decide. */
+  readonly walks: readonly (Walk | undefined)[];
 }
 
 /** Rows of the sequence that one pass runs. */
@@ -28,9 +28,12 @@ export interface RunOptions {
 }
 
 /** Passes over a sequence: chunks of tokens whose walks lead forward, and single tokens for the others. */
-function segments(walks: readonly Walk[], mode: 'prefill' | 'decode', chunk: number): readonly Segment[] {
+function segments({ info }: Program, walks: Sequence['walks'], mode: 'prefill' | 'decode'): readonly Segment[] {
+  const { chunk } = info.shapes;
+  const isSwept = (walk: Walk | undefined): boolean =>
+    walk === undefined ? info.routing.decides === 'sweep' : isForward(walk);
   const result: Segment[] = [];
-  const together = walks.map((walk) => mode === 'prefill' && isForward(walk));
+  const together = walks.map((walk) => mode === 'prefill' && isSwept(walk));
   for (let first = 0; first < walks.length;) {
     const end = together.indexOf(false, first);
     const count = Math.min(chunk, (end < 0 ? walks.length : end) - first);
@@ -40,9 +43,10 @@ function segments(walks: readonly Walk[], mode: 'prefill' | 'decode', chunk: num
   return result;
 }
 
-/** What a run leaves: the wanted rows of logits, and of each position what the probes say; copies. */
+/** What a run leaves: the wanted rows of logits, the walk of each position, and what the probes say there; copies. */
 export interface SequenceResult {
   readonly logits: readonly Float32Array[];
+  readonly walks: readonly Walk[];
   readonly probes?: readonly Float32Array[];
 }
 
@@ -50,20 +54,23 @@ export interface SequenceResult {
 export async function runSequence(program: Program, sequence: Sequence, options: RunOptions): Promise<SequenceResult> {
   const { ids, walks } = sequence;
   const { mode, positions, check, signal } = options;
-  const { chunk, headRows } = program.info.shapes;
+  const { headRows } = program.info.shapes;
   const logits: Float32Array[] = [];
   const probes: Float32Array[] = [];
+  const taken: Walk[] = [];
   let next = 0;
   program.reset();
-  for (const segment of segments(walks, mode, chunk)) {
+  for (const segment of segments(program, walks, mode)) {
     await turn(signal);
     check();
     const { first, count } = segment;
     const end = first + count;
     if (segment.mode === 'prefill') {
       program.prefill({ first, ids: ids.slice(first, end), walks: walks.slice(first, end) });
-    } else program.decode(first, ids[first] ?? 0, walks[first] ?? []);
-    probes.push(...readProbes(program, walks.slice(first, end)));
+    } else program.decode(first, ids[first] ?? 0, walks[first]);
+    const now = walks.slice(first, end).map((walk, row) => walk ?? program.walk(row));
+    taken.push(...now);
+    probes.push(...readProbes(program, now));
     while (next < positions.length && (positions[next] ?? end) < end) {
       const run = consecutive(positions, next, Math.min(headRows, end - (positions[next] ?? 0)));
       const rows = program.logits((positions[next] ?? 0) - first, run);
@@ -71,7 +78,8 @@ export async function runSequence(program: Program, sequence: Sequence, options:
       next += run;
     }
   }
-  return program.info.abi.probes === null ? { logits } : { logits, probes };
+  const result = { logits, walks: taken };
+  return program.info.abi.probes === null ? result : { ...result, probes };
 }
 
 /** What the probes say of the rows of the last pass, with NaN for blocks that are not in a row's walk. */

@@ -13,7 +13,7 @@ export function formatOption(): Option {
 }
 
 export interface RoutingOptions {
-  readonly route?: 'sequential' | 'external';
+  readonly route?: 'sequential' | 'external' | 'learned';
   readonly kv?: KvPolicy;
   readonly revisit?: RevisitRule;
   readonly maxHops?: number;
@@ -32,10 +32,10 @@ export type OptLevel = 'O0' | 'O1' | 'O2';
 export function addBuildOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--route <route>', 'sequential, or external: the caller gives each token’s blocks').choices([
-        'sequential',
-        'external',
-      ]),
+      new Option(
+        '--route <route>',
+        'sequential; external: the caller gives each token’s blocks; learned: the routers of the model (default, if it has some)',
+      ).choices(['sequential', 'external', 'learned']),
     )
     .addOption(
       new Option('--kv <policy>', 'what an attention block knows of a token that skipped it (default: absent)').choices(
@@ -87,6 +87,14 @@ export function realNumber(min: number, max = Infinity): (value: string) => numb
       `Expected a number of at least ${min}${max === Infinity ? '' : ` and at most ${max}`}.`,
     );
   };
+}
+
+/** How sure a gate must be. */
+export function thresholdOption(): Option {
+  return new Option(
+    '--threshold <p>',
+    'with gates: execute a block where its gate says more than this, 0 (all) to 1 (none)',
+  ).argParser(realNumber(0, 1));
 }
 
 /** A parser for token ids: `1,2,3`. */

@@ -46,7 +46,8 @@ function referenceOptions(info: ProgramInfo, checkpoint: string): BuildOptions {
   };
 }
 
-function routeOf(info: ProgramInfo): 'external' | 'sequential' {
+function routeOf(info: ProgramInfo): NonNullable<BuildOptions['route']> {
+  if (info.routing.decides !== null) return 'learned';
   return isRouted(info) ? 'external' : 'sequential';
 }
 

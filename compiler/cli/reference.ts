@@ -1,12 +1,21 @@
 /** @file The reference interpreter in the place of a compiled program: same inputs, same routes, same refusals. */
-import { createInterpreter, elements, fail, stringAttr, vocabularyOf } from '../../ir/index.ts';
+import {
+  DEFAULT_THRESHOLD,
+  createInterpreter,
+  elements,
+  fail,
+  hasLearnedRouters,
+  stringAttr,
+  vocabularyOf,
+} from '../../ir/index.ts';
 import type { Edge, Network, WeightSource } from '../../ir/index.ts';
 import { passesNamed, runPasses } from '../../passes/index.ts';
 import type { EdgeInfo, RoutingInfo } from '../../runtime/artifact/index.ts';
 import { checkIds, checkPixels, createRoutes, inspect } from '../../runtime/index.ts';
-import type { ForwardResult, Ids, Pixels, Route, Walk } from '../../runtime/index.ts';
+import type { ForwardResult, Ids, Pixels, Route } from '../../runtime/index.ts';
 import { readArtifactIr } from '../artifact/index.ts';
 import { openInput } from '../input.ts';
+import { passRoute } from '../route.ts';
 import { isArtifact, refuseBuildOptions, refuseTextOptions } from './model.ts';
 import type { BuildOptions } from './options.ts';
 
@@ -17,7 +26,7 @@ const SLAB = 2 ** 20;
 
 export interface Reference {
   readonly network: Network;
-  forward(item: Ids | { readonly pixelValues: Pixels }, route?: Route): ForwardResult;
+  forward(item: Ids | { readonly pixelValues: Pixels }, route?: Route, threshold?: number): ForwardResult;
   readonly close: () => void;
 }
 
@@ -39,7 +48,7 @@ export async function openReference(path: string, options: BuildOptions): Promis
     }
     if (path.endsWith('.rir')) checkSize(input.module, path);
     const { kv, revisit, maxHops } = options;
-    const route = options.route ?? (path.endsWith('.rir') ? undefined : 'sequential');
+    const route = passRoute(options.route, input.module, path);
     const { module } = runPasses(input.module, passesNamed(['radialize']), {
       options: { route, kv, revisit, maxHops },
     });
@@ -85,7 +94,8 @@ function referenceOf(network: Network, source: WeightSource, close: () => void):
   const routes = createRoutes(routingOf(network));
   return {
     network,
-    forward: (item, route) => {
+    forward: (item, route, given) => {
+      const threshold = routes.threshold(given);
       const router = routes.router(route);
       const image = 'pixelValues' in item;
       requireTask(network, image);
@@ -97,10 +107,10 @@ function referenceOf(network: Network, source: WeightSource, close: () => void):
           help: 'shorten it',
         });
       }
-      const walks: readonly Walk[] = ids.map((id, position) => router(position, id));
+      const walks = ids.map((id, position) => router(position, id));
       const result = image
-        ? interpreter.runImage(checkPixels(item.pixelValues, imageOf(network)), { walks })
-        : interpreter.runTokens(ids, { walks });
+        ? interpreter.runImage(checkPixels(item.pixelValues, imageOf(network)), { walks, threshold })
+        : interpreter.runTokens(ids, { walks, threshold });
       return { logits: result.logits, path: result.paths, depth: result.paths.map((path) => path.length) };
     },
     close,
@@ -114,13 +124,17 @@ function requireTask(network: Network, image: boolean): void {
   });
 }
 
-function routingOf({ routing, entry, blocks }: Network): RoutingInfo {
+function routingOf(network: Network): RoutingInfo {
+  const { routing, entry, blocks } = network;
   const info = ({ successors, router }: Edge): EdgeInfo => ({ successors, router: router?.kind ?? null });
   return {
     ...routing,
     needsWalk: true,
+    decides: hasLearnedRouters(network) ? 'hop' : null,
+    threshold: routing.threshold ?? DEFAULT_THRESHOLD,
+    anchors: routing.anchors ?? 0,
     entry: info(entry.edge),
-    blocks: blocks.map(({ id, role, edge }) => ({ id, role, ...info(edge) })),
+    blocks: blocks.map(({ id, role, gate, edge }) => ({ id, role, gated: gate !== undefined, ...info(edge) })),
   };
 }
 

@@ -4,7 +4,8 @@
  */
 import { configCodes } from './config/codes.ts';
 import { familyCodes } from './families/codes.ts';
+import { routerCodes } from './routers/codes.ts';
 import { tokenizerCodes } from './tokenizer/codes.ts';
 import { weightCodes } from './weights/codes.ts';
 
-export const frontendCodes = { ...weightCodes, ...configCodes, ...familyCodes, ...tokenizerCodes };
+export const frontendCodes = { ...weightCodes, ...configCodes, ...familyCodes, ...routerCodes, ...tokenizerCodes };

@@ -3,6 +3,7 @@ import type { Network } from '../../ir/index.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { buildNetwork } from './families/index.ts';
+import { withRouters } from './routers/index.ts';
 import type { Weights } from './weights/weights.ts';
 
 export { openCheckpoint, readCheckpointConfig } from './checkpoint.ts';
@@ -16,6 +17,7 @@ export { isPresent, readNamed } from './files.ts';
 export { parseJson } from './json.ts';
 export type { JsonObject } from './json.ts';
 export { readTokenizer } from './tokenizer/read-tokenizer.ts';
+export { withRouterWeights } from './routers/index.ts';
 export type { WeightDtype } from './weights/dtypes.ts';
 export { openWeights } from './weights/weights.ts';
 export type { Weights } from './weights/weights.ts';
@@ -28,19 +30,17 @@ export interface LoadedCheckpoint {
 }
 
 /**
- * Opens a checkpoint folder and builds its sequential network; the caller closes the checkpoint. No weight is read, but a
- * head that is stored although it is tied.
- * @throws RadialError RC01xx (files), RC02xx (config, tensors, context)
+ * Opens a checkpoint folder and builds its network: a sequential one, unless the checkpoint brings routers along. The caller
+ * closes the checkpoint. No weight is read, but a head that is stored although it is tied.
+ * @throws RadialError RC01xx (files), RC02xx (config, tensors, context, routers)
  */
 export function loadCheckpoint(dir: string, options: { readonly context?: number | undefined } = {}): LoadedCheckpoint {
   const checkpoint = openCheckpoint(dir);
   try {
-    const { config, weights, name } = checkpoint;
-    return {
-      network: buildNetwork(config, weights, { name, context: options.context, source: dir }),
-      weights,
-      checkpoint,
-    };
+    const { config, name } = checkpoint;
+    const sequential = buildNetwork(config, checkpoint.weights, { name, context: options.context, source: dir });
+    const { network, weights } = withRouters(dir, sequential, checkpoint.weights);
+    return { network, weights, checkpoint: { ...checkpoint, weights, close: () => weights.close() } };
   } catch (error) {
     checkpoint.close();
     throw error;

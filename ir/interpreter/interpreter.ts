@@ -1,9 +1,11 @@
 /**
  * @file The reference interpreter: the meaning of a network, of routing and of the KV policies.
  *
- * **Walk.** A token starts at the entry and takes edges. With one successor the edge is taken; with a router `external`
- * the token's walk, a list of block ids, says which successor is next, and `exit` when the walk has ended. Without a walk
- * the token takes every edge's first successor. A token that has executed `maxHops` blocks goes to `exit`.
+ * **Walk.** A token starts at the entry and takes edges. With one successor the edge is taken; with a router the token's
+ * walk, a list of block ids, says which successor is next, and `exit` when the walk has ended. Without a walk the router
+ * decides: `external` for the first successor; `gate` for the first in the list that is open (no gate, or a score above
+ * the threshold); `hub` for the one with the highest score, of equal ones the first in the list. Tokens at positions
+ * before `anchors` take first successors. A token that has executed `maxHops` blocks goes to `exit`.
  *
  * **Order.** In a causal network a token goes through all its blocks before the next token starts. Otherwise (images)
  * edges lead forward only and each block runs once, for all tokens that are there.
@@ -20,6 +22,7 @@
  */
 import type { Block, BlockId, Network, Op, Successor } from '../types.ts';
 import type { WeightSource } from '../weights.ts';
+import { gateLevel, hubColumn } from '../routers.ts';
 import { createConstants } from './constants.ts';
 import type { Surroundings } from './evaluate.ts';
 import { attendTo, entriesOf, writeExecuted, writeFilled } from './kv.ts';
@@ -42,8 +45,10 @@ export interface BlockEvent {
 }
 
 export interface RunOptions {
-  /** A walk for each token; tokens without one take first successors. */
+  /** A walk for each token; for tokens without one the routers decide. */
   readonly walks?: readonly (Walk | undefined)[];
+  /** Instead of the network's. */
+  readonly threshold?: number | undefined;
   readonly onBlock?: (event: BlockEvent) => void;
   /** The hidden state that leaves the entry. */
   readonly onEntry?: (position: number, x: Float32Array) => void;
@@ -94,7 +99,7 @@ function runToken(machine: Machine, id: number, position: number): { logits: Flo
   const path: BlockId[] = [];
   let from: Successor | 'entry' = 'entry';
   for (;;) {
-    const to = nextStop(network, from, path.length, walk);
+    const to = nextStop(machine, from, { x, position, hops: path.length, walk });
     for (const block of between(network, from, to)) fill(machine, block, x, position, path);
     if (to === 'exit') break;
     x = execute(machine, blockOf(network, to), x, [position]);
@@ -105,15 +110,48 @@ function runToken(machine: Machine, id: number, position: number): { logits: Flo
   return { logits: Float32Array.from(logits.data), path };
 }
 
-/** Where the token goes after `hops` blocks. */
-function nextStop(network: Network, from: Successor | 'entry', hops: number, walk: Walk | undefined): Successor {
+/** A token on its way. */
+interface Traveller {
+  /** Its hidden state, one row. */
+  readonly x: Tensor;
+  readonly position: number;
+  /** Blocks that it has executed. */
+  readonly hops: number;
+  readonly walk: Walk | undefined;
+}
+
+/** Where the token goes next. */
+function nextStop(machine: Machine, from: Successor | 'entry', token: Traveller): Successor {
+  const { network } = machine;
+  const { hops, walk, position } = token;
   if (hops >= network.routing.maxHops || from === 'exit') return 'exit';
   const { router, successors } = from === 'entry' ? network.entry.edge : blockOf(network, from).edge;
   const [first = 'exit'] = successors;
-  if (router === null || walk === undefined) return first;
-  const chosen = walk[hops] ?? 'exit';
-  if (!successors.includes(chosen)) throw new Error(`internal: no edge from ${from} to ${chosen}`);
-  return chosen;
+  if (router === null) return first;
+  if (walk !== undefined) {
+    const chosen = walk[hops] ?? 'exit';
+    if (!successors.includes(chosen)) throw new Error(`internal: no edge from ${from} to ${chosen}`);
+    return chosen;
+  }
+  if (router.kind === 'external' || position < (network.routing.anchors ?? 0)) return first;
+  if (router.kind === 'gate') return successors.find((next) => isOpen(machine, next, token.x)) ?? 'exit';
+  return highest(machine, successors, token);
+}
+
+function isOpen(machine: Machine, next: Successor, x: Tensor): boolean {
+  const gate = next === 'exit' ? undefined : blockOf(machine.network, next).gate;
+  if (gate === undefined) return true;
+  const score = only(runRegion(at(machine, gate, [x]), [gate.result]));
+  const { threshold = machine.network.routing.threshold } = machine.options;
+  return (score.data[0] ?? NaN) > gateLevel({ ...(threshold !== undefined && { threshold }) });
+}
+
+function highest(machine: Machine, successors: readonly Successor[], { x, hops }: Traveller): Successor {
+  const { hub } = machine.network;
+  if (hub === undefined) throw new Error('internal: no hub');
+  const { data } = only(runRegion(at(machine, hub, [x, tensor([1], Int32Array.of(hops))]), [hub.result]));
+  const scoreOf = (next: Successor): number => data[hubColumn(next, data.length)] ?? NaN;
+  return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
 }
 
 /** Attention blocks that the edge passes over. */
@@ -181,7 +219,11 @@ function runImage(machine: Machine, pixels: Float32Array): RunResult {
   const tokens = Array.from({ length: rowsOf(x) }, (_, t) => t);
   tokens.forEach((t) => options.onEntry?.(t, copyRow(x, t)));
   const paths: BlockId[][] = tokens.map(() => []);
-  const stops = tokens.map((t) => nextStop(network, 'entry', 0, options.walks?.[t]));
+  const next = (from: BlockId | 'entry', t: number): Successor => {
+    const hops = paths[t]?.length ?? 0;
+    return nextStop(machine, from, { x: gatherRows(x, [t]), position: t, hops, walk: options.walks?.[t] });
+  };
+  const stops = tokens.map((t) => next('entry', t));
   for (const block of network.blocks) {
     const here = tokens.filter((t) => stops[t] === block.id);
     if (block.role === 'attention') {
@@ -195,7 +237,7 @@ function runImage(machine: Machine, pixels: Float32Array): RunResult {
     here.forEach((t, r) => {
       setRow(x, t, rowOf(out, r));
       paths[t]?.push(block.id);
-      stops[t] = nextStop(network, block.id, paths[t]?.length ?? 0, options.walks?.[t]);
+      stops[t] = next(block.id, t);
     });
   }
   const logits = only(runRegion(at(machine, network.exit, [x]), [network.exit.result]));

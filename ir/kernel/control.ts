@@ -9,11 +9,14 @@
  * `$probes` [chunk, 3 · (last block + 1)], only in programs with probes: what each block wrote last for each row, see the
  * op `probe`.
  *
- * `$walk` [chunk, maxHops + 1]: the blocks that each token executes, in order, then {@link WALK_END}; written by the
- * caller. `$next`, `$hop` [chunk]: the block that a token waits for ({@link WALK_END}: the exit), and its place in the
+ * `$walk` [chunk, maxHops + 1]: the blocks that each token executes, in order, then {@link WALK_END}. Written by the
+ * caller; where it has written {@link WALK_DECIDE}, the routers decide, and the program writes what they decided. `$next`, `$hop` [chunk]: the block that a token waits for ({@link WALK_END}: the exit), and its place in the
  * walk. `$passed` [chunk]: the row list of a fill. `$latest` [chunk, 2]: list and slot of the entry that a row wrote in
  * its most recent executed attention block, -1 before the first (prefill). `$log` [maxHops, 3]: block, list and slot of
  * each attention block that the token has executed, in order (decode).
+ *
+ * `$router` [chunk, columns], only in programs with gates or a hub: their scores. `$level` [1]: what a gate's score must
+ * exceed, see {@link gateLevel}; written by the caller before the first pass.
  *
  * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
@@ -25,6 +28,8 @@ import type { Buffer, BufferName, KernelProgram, KvPlan } from './types.ts';
 
 /** Ends a walk in `$walk`, and stands for the exit in `$next`. */
 export const WALK_END = 0x7fff_ffff;
+/** Leaves a hop of `$walk` to the routers. */
+export const WALK_DECIDE = -1;
 
 /** Buffers by which the caller and the program talk: `$x` is the hidden state, `$logits` what the exit makes. */
 export const IDS = '$ids';
@@ -33,6 +38,9 @@ export const PIXELS = '$pixels';
 export const HIDDEN = '$x';
 export const LOGITS = '$logits';
 export const WALK = '$walk';
+export const HOPS = '$hop';
+export const SCORES = '$router';
+export const LEVEL = '$level';
 export const PROBES = '$probes';
 /** Columns of `$probes` that a block has. */
 export const PROBE_COLUMNS = 3;
@@ -50,7 +58,16 @@ export function walkBuffers({ routing }: Pick<KernelProgram, 'routing'>): readon
   const { maxHops } = routing;
   const latest = routing.kv === 'latest' ? [array('$latest', 'chunk', 2), array('$log', maxHops, 3)] : [];
   const passed = routing.kv === 'absent' ? [] : [array('$passed', 'chunk')];
-  return [array(WALK, 'chunk', maxHops + 1), array('$next', 'chunk'), array('$hop', 'chunk'), ...passed, ...latest];
+  return [array(WALK, 'chunk', maxHops + 1), array('$next', 'chunk'), array(HOPS, 'chunk'), ...passed, ...latest];
+}
+
+/** Buffers of gates and hub; `columns` scores for each token. */
+export function routerBuffers(
+  { blocks, hub }: { readonly hub?: unknown; readonly blocks: readonly { readonly gate?: unknown }[] },
+  columns: number,
+): readonly Buffer[] {
+  const gates = blocks.some(({ gate }) => gate !== undefined) ? [floats(LEVEL, 1, 1)] : [];
+  return gates.length === 0 && hub === undefined ? [] : [...gates, floats(SCORES, 'chunk', columns)];
 }
 
 /** Control buffers of every program. */

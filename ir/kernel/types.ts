@@ -108,6 +108,8 @@ export interface BlockInstance extends Instance {
   readonly role: 'attention' | 'mlp';
   /** Index of the block's list in the KV cache; null for MLP blocks. */
   readonly list: number | null;
+  /** Scores the rows of the row list: row i of `$router`. */
+  readonly gate?: Instance;
   readonly edge: Edge;
 }
 
@@ -163,9 +165,16 @@ export interface KernelProgram {
   readonly memory: MemoryPlan | null;
   readonly bodies: readonly Body[];
   readonly entry: Instance & { readonly edge: Edge };
+  /** Scores all successors for the rows of the row list, in `$router`; reads `$hop`. */
+  readonly hub?: Instance;
   readonly blocks: readonly BlockInstance[];
   readonly exit: Instance;
   readonly span?: SourceSpan;
+}
+
+/** The hub and the gates. */
+export function routerInstances({ hub, blocks }: Pick<KernelProgram, 'hub' | 'blocks'>): readonly Instance[] {
+  return [hub, ...blocks.map(({ gate }) => gate)].filter((instance) => instance !== undefined);
 }
 
 export function isView(input: Input): input is View {

@@ -19,7 +19,7 @@ import { headerAttrs, printConst } from './print-network.ts';
 import { printArguments, printAttrs, printEdge, printName, printNumber } from './words.ts';
 
 export function printKernelProgram(program: KernelProgram): string {
-  const { name, consts, weights, buffers, kv, memory, bodies, entry, blocks, exit } = program;
+  const { name, consts, weights, buffers, kv, memory, bodies, entry, hub, blocks, exit } = program;
   const header = { ...headerAttrs(program), chunk: program.chunk, head_rows: program.headRows };
   return [
     `program ${printName(`@${name}`)}${printAttrs(header)}\n`,
@@ -31,9 +31,11 @@ export function printKernelProgram(program: KernelProgram): string {
     ...bodies.map(printBody),
     [
       `entry = ${printInstance(entry)}${printEdge(entry.edge)}\n`,
+      hub === undefined ? '' : `hub = ${printInstance(hub)}\n`,
       ...blocks.map((block) => {
+        const gate = block.gate === undefined ? '' : `gate ^${block.id} = ${printInstance(block.gate)}\n`;
         const list = block.list === null ? '' : printAttrs({ list: block.list });
-        return `block ^${block.id} ${block.role}${list} = ${printInstance(block)}${printEdge(block.edge)}\n`;
+        return `${gate}block ^${block.id} ${block.role}${list} = ${printInstance(block)}${printEdge(block.edge)}\n`;
       }),
       `exit = ${printInstance(exit)}\n`,
     ].join(''),

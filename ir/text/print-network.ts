@@ -4,7 +4,16 @@ import { printArguments, printAttrs, printEdge, printName, printType } from './w
 
 /** The header fields that all stages have. */
 export function headerAttrs({ task, context, routing }: Pick<Network, 'task' | 'context' | 'routing'>): Attrs {
-  return { task, context, kv: routing.kv, revisit: routing.revisit, max_hops: routing.maxHops };
+  const { kv, revisit, maxHops, threshold, anchors } = routing;
+  return {
+    task,
+    context,
+    kv,
+    revisit,
+    max_hops: maxHops,
+    ...(threshold !== undefined && { threshold }),
+    ...(anchors !== undefined && { anchors }),
+  };
 }
 
 /** `const @q : f32[64] = tensor {name: "q"}` */
@@ -13,12 +22,16 @@ export function printConst({ name, kind, operands, attrs, type }: Const): string
 }
 
 export function printNetwork(network: Network): string {
-  const { name, consts, entry, blocks, exit } = network;
+  const { name, consts, entry, hub, blocks, exit } = network;
   return [
     `network ${printName(`@${name}`)}${printAttrs(headerAttrs(network))}\n`,
     consts.map(printConst).join(''),
     `entry${printRegion(entry)}${printEdge(entry.edge)}\n`,
-    ...blocks.map(({ id, role, body, edge }) => `block ^${id} ${role}${printRegion(body)}${printEdge(edge)}\n`),
+    hub === undefined ? '' : `hub${printRegion(hub)}\n`,
+    ...blocks.flatMap(({ id, role, gate, body, edge }) => [
+      gate === undefined ? '' : `gate ^${id}${printRegion(gate)}\n`,
+      `block ^${id} ${role}${printRegion(body)}${printEdge(edge)}\n`,
+    ]),
     `exit${printRegion(exit)}\n`,
   ]
     .filter((part) => part !== '')

@@ -17,9 +17,9 @@ import type {
   WeightLayout,
 } from '../kernel/types.ts';
 import type { AttrSpec } from '../ops/spec.ts';
-import type { Global } from '../types.ts';
+import type { BlockId, Global } from '../types.ts';
 import { quote } from '../verify/op.ts';
-import { headerParts, headerSpecs, readRole } from './read-network.ts';
+import { headerParts, headerSpecs, readGates, readRole } from './read-network.ts';
 import { Reader, Types } from './read.ts';
 import type { Report } from './report.ts';
 import { isViewNode } from './syntax.ts';
@@ -41,7 +41,7 @@ const kvSpecs = {
   ...address,
 } satisfies Record<string, AttrSpec>;
 
-const words = ['program', 'const', 'weight', 'buffer', 'kv', 'memory', 'body', 'entry', 'block', 'exit'];
+const words = ['program', 'const', 'weight', 'buffer', 'kv', 'memory', 'body', 'entry', 'hub', 'gate', 'block', 'exit'];
 
 /** Throws a `RadialError` with all errors of the report. */
 export function readKernelProgram(items: readonly ItemNode[], report: Report): KernelProgram {
@@ -60,6 +60,14 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     chunk: count,
     head_rows: count,
   });
+  const hubItem = reader.only(items, 'hub', true);
+  const hub =
+    hubItem !== undefined && reader.isWellFormed(hubItem, /^=$/, 'hub = #hub(@w)')
+      ? readInstance(reader, hubItem)
+      : undefined;
+  const gates = readGates(reader, items, (item) =>
+    reader.isWellFormed(item, /^\^=$/, 'gate ^0 = #gate(@w)') ? readInstance(reader, item) : undefined,
+  );
   const program = {
     stage: 'kernel' as const,
     name: header.subject?.text.slice(1) ?? '',
@@ -73,7 +81,8 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     memory: readMemory(reader, reader.only(items, 'memory', true)),
     bodies: of('body').flatMap((item) => readBody(reader, item)),
     entry: readEntry(reader, entry),
-    blocks: of('block').flatMap((item) => readBlock(reader, item)),
+    ...(hub !== undefined && { hub }),
+    blocks: of('block').flatMap((item) => readBlock(reader, item, gates)),
     exit: reader.isWellFormed(exit, /^=$/, 'exit = #exit(@gain)') ? readInstance(reader, exit) : undefined,
     span: report.span(header.word.at),
   };
@@ -297,7 +306,7 @@ function readEntry(reader: Reader, item: ItemNode): KernelProgram['entry'] | und
   return instance === undefined ? undefined : { ...instance, edge: reader.edge(item.edge) };
 }
 
-function readBlock(reader: Reader, item: ItemNode): readonly BlockInstance[] {
+function readBlock(reader: Reader, item: ItemNode, gates: ReadonlyMap<BlockId, Instance>): readonly BlockInstance[] {
   const { subject, role, edge } = item;
   const example = 'block ^0 attention {list: 0} = #attention(@w) -> ^1';
   if (!reader.isWellFormed(item, /^\^r\{?=>$/, example) || subject === null || role === null || edge === null) {
@@ -309,5 +318,8 @@ function readBlock(reader: Reader, item: ItemNode): readonly BlockInstance[] {
   });
   if (instance === undefined) return [];
   const list = typeof attrs['list'] === 'number' ? attrs['list'] : null;
-  return [{ ...instance, id: reader.blockId(subject), role: readRole(reader, role), list, edge: reader.edge(edge) }];
+  const id = reader.blockId(subject);
+  const gate = gates.get(id);
+  const common = { ...instance, id, role: readRole(reader, role), list };
+  return [{ ...common, ...(gate !== undefined && { gate }), edge: reader.edge(edge) }];
 }

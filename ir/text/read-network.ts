@@ -3,6 +3,7 @@ import type { AttrSpec } from '../ops/spec.ts';
 import type {
   Attrs,
   Block,
+  BlockId,
   KvPolicy,
   Local,
   Network,
@@ -27,10 +28,13 @@ export const headerSpecs = {
   kv: { type: 'string', oneOf: ['absent', 'project', 'latest'] },
   revisit: { type: 'string', oneOf: ['overwrite', 'append'] },
   max_hops: count,
+  threshold: { type: 'number', min: 0, optional: true },
+  anchors: { type: 'number', integer: true, min: 0, optional: true },
 } satisfies Record<string, AttrSpec>;
 
 /** The checked fields of a header. */
 export function headerParts(attrs: Attrs): { task: Task; context: number; routing: Routing } {
+  const { threshold, anchors } = attrs;
   return {
     task: attrs['task'] as Task,
     context: Number(attrs['context']),
@@ -38,11 +42,13 @@ export function headerParts(attrs: Attrs): { task: Task; context: number; routin
       kv: attrs['kv'] as KvPolicy,
       revisit: attrs['revisit'] as RevisitRule,
       maxHops: Number(attrs['max_hops']),
+      ...(typeof threshold === 'number' && { threshold }),
+      ...(typeof anchors === 'number' && { anchors }),
     },
   };
 }
 
-const words = ['network', 'const', 'entry', 'block', 'exit'];
+const words = ['network', 'const', 'entry', 'hub', 'gate', 'block', 'exit'];
 
 /** Throws a `RadialError` with all errors of the report. */
 export function readNetwork(items: readonly ItemNode[], report: Report): Network {
@@ -63,7 +69,15 @@ export function readNetwork(items: readonly ItemNode[], report: Report): Network
   );
   const entryRegion = readRegion(reader, entry, types, /^\(>$/, 'entry(%ids: i32[tokens]) { … } -> ^0');
   const edge = entry.edge === null ? undefined : reader.edge(entry.edge);
-  const blocks = items.filter((item) => item.word.text === 'block').map((item) => readBlock(reader, item, types));
+  const hubItem = reader.only(items, 'hub', true);
+  const hub =
+    hubItem && readRegion(reader, hubItem, types, /^\($/, 'hub(%x: f32[tokens, 64], %hops: i32[tokens]) { … }');
+  const gates = readGates(reader, items, (item) =>
+    readRegion(reader, item, types, /^\^\($/, 'gate ^0(%x: f32[tokens, 64]) { … }'),
+  );
+  const blocks = items
+    .filter((item) => item.word.text === 'block')
+    .map((item) => readBlock(reader, item, types, gates));
   const exitRegion = readRegion(reader, exit, types, /^\($/, 'exit(%x: f32[tokens, 64]) { … }');
   report.finish();
   if (entryRegion === undefined || edge === undefined || exitRegion === undefined) return report.end();
@@ -73,6 +87,7 @@ export function readNetwork(items: readonly ItemNode[], report: Report): Network
     ...headerParts(attrs),
     consts,
     entry: { ...entryRegion, edge },
+    ...(hub !== undefined && { hub }),
     blocks: blocks.filter((block) => block !== undefined),
     exit: exitRegion,
     span: report.span(header.word.at),
@@ -86,7 +101,36 @@ export function readRole(reader: Reader, role: NameNode): Block['role'] {
   return 'mlp';
 }
 
-function readBlock(reader: Reader, item: ItemNode, globals: Types): Block | undefined {
+/** The gates of a module by block; each must have its block. */
+export function readGates<Gate>(
+  reader: Reader,
+  items: readonly ItemNode[],
+  read: (item: ItemNode) => Gate | undefined,
+): ReadonlyMap<BlockId, Gate> {
+  const blocks = new Set(items.filter(({ word }) => word.text === 'block').map(({ subject }) => subject?.text));
+  const gates = new Map<BlockId, Gate>();
+  for (const item of items.filter(({ word }) => word.text === 'gate')) {
+    const gate = read(item);
+    const { subject } = item;
+    if (gate === undefined || subject === null) continue;
+    const id = reader.blockId(subject);
+    if (gates.has(id)) {
+      reader.report.add({ code: 'RC0409', message: `block ^${id} has two gates`, help: 'keep one' }, subject.at);
+    } else if (!blocks.has(subject.text)) {
+      const help = 'a gate stands beside the block of its number';
+      reader.report.add({ code: 'RC0408', message: `there is no block ${quote(subject.text)}`, help }, subject.at);
+    }
+    gates.set(id, gate);
+  }
+  return gates;
+}
+
+function readBlock(
+  reader: Reader,
+  item: ItemNode,
+  globals: Types,
+  gates: ReadonlyMap<BlockId, Region>,
+): Block | undefined {
   const body = readRegion(
     reader,
     item,
@@ -96,9 +140,12 @@ function readBlock(reader: Reader, item: ItemNode, globals: Types): Block | unde
   );
   const { subject, role, edge } = item;
   if (body === undefined || subject === null || role === null || edge === null) return undefined;
+  const id = reader.blockId(subject);
+  const gate = gates.get(id);
   return {
-    id: reader.blockId(subject),
+    id,
     role: readRole(reader, role),
+    ...(gate !== undefined && { gate }),
     body,
     edge: reader.edge(edge),
     span: reader.report.span(item.word.at),

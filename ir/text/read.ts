@@ -3,12 +3,14 @@ import type { AttrSpec } from '../ops/spec.ts';
 import { MAX_BLOCK, MAX_SUCCESSORS } from '../limits.ts';
 import { isOpKind, opKinds } from '../ops/table.ts';
 import type { OpKind } from '../ops/table.ts';
-import type { Attr, Attrs, BlockId, Const, DType, Edge, Global, Ref, Successor, TensorType } from '../types.ts';
+import type { Attr, Attrs, BlockId, Const, DType, Edge, Global, Ref, Router, Successor, TensorType } from '../types.ts';
 import { attrProblems, didYouMean, inferredType, quote, signatureProblems, undefinedReads } from '../verify/op.ts';
 import type { OpParts } from '../verify/op.ts';
 import type { Report } from './report.ts';
 import { isViewNode } from './syntax.ts';
 import type { ArgNode, CallNode, EdgeNode, FieldNode, ItemNode, NameNode, TypeNode, Value } from './syntax.ts';
+
+const routerKinds: readonly Router['kind'][] = ['external', 'gate', 'hub'];
 
 /** Stands for a type that could not be found out; where it is used, no further error is reported. */
 const unknownType: TensorType = { dtype: 'f32', shape: [] };
@@ -136,9 +138,7 @@ export class Reader {
   }
 
   edge(edge: EdgeNode): Edge {
-    if (edge.router !== null && edge.router.text !== 'external') {
-      this.unknownWord('a router', edge.router, ['external']);
-    }
+    const router = edge.router === null ? null : this.#router(edge.router);
     const successors = edge.successors.flatMap((node): readonly Successor[] => {
       if (!node.from.startsWith('^')) {
         if (node.from !== 'exit') this.unknownWord('a successor', { text: node.from, at: node.at }, ['exit']);
@@ -147,7 +147,13 @@ export class Reader {
       const from = this.blockId({ text: node.from, at: node.at });
       return node.to === null ? [from] : this.#range(from, this.blockId({ text: node.to, at: node.at }), node.at);
     });
-    return { router: edge.router === null ? null : { kind: 'external' }, successors, span: this.report.span(edge.at) };
+    return { router, successors, span: this.report.span(edge.at) };
+  }
+
+  #router(word: NameNode): Router {
+    const kind = routerKinds.find((known) => known === word.text);
+    if (kind === undefined) this.unknownWord('a router', word, routerKinds);
+    return { kind: kind ?? 'external' };
   }
 
   #range(from: BlockId, to: BlockId, at: number): readonly BlockId[] {

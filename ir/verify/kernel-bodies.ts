@@ -1,8 +1,8 @@
 /** @file Invariants 6–11 of kernel programs: the code of bodies. */
-import { IDS, POSITIONS } from '../kernel/control.ts';
+import { HOPS, IDS, POSITIONS } from '../kernel/control.ts';
 import { kernelSpecs } from '../kernel/table.ts';
 import type { KernelKind } from '../kernel/table.ts';
-import { isView } from '../kernel/types.ts';
+import { isView, routerInstances } from '../kernel/types.ts';
 import type { Body, Buffer, BufferName, Formal, Input, Kernel, KernelProgram, View } from '../kernel/types.ts';
 import { MAX_KERNELS } from '../limits.ts';
 import type { Global } from '../types.ts';
@@ -13,7 +13,7 @@ import { attrProblems, didYouMean, quote } from './op.ts';
 
 /** Inputs that hold whole numbers, and where these lie: what else is i32 is not for bodies. */
 const integerInputs: ReadonlySet<string> = new Set(['ids', 'positions']);
-const integerBuffers: ReadonlySet<BufferName> = new Set([IDS, POSITIONS]);
+const integerBuffers: ReadonlySet<BufferName> = new Set([IDS, POSITIONS, HOPS]);
 
 interface Scope {
   readonly buffers: ReadonlyMap<BufferName, Buffer>;
@@ -26,7 +26,12 @@ export function checkBodies(program: KernelProgram, findings: Findings): void {
   const buffers = new Map(program.buffers.map((buffer) => [buffer.name, buffer]));
   const attention = new Set(program.blocks.filter(({ role }) => role === 'attention').map(({ body }) => body));
   const others = new Set(
-    [program.entry, ...program.blocks.filter(({ role }) => role === 'mlp'), program.exit].map(({ body }) => body),
+    [
+      program.entry,
+      ...routerInstances(program),
+      ...program.blocks.filter(({ role }) => role === 'mlp'),
+      program.exit,
+    ].map(({ body }) => body),
   );
   for (const body of program.bodies) {
     const name = `body ${quote(`#${body.name}`)}`;
@@ -108,7 +113,7 @@ function inputFault(
     if (!integerInputs.has(name)) return viewFault(input, 'f32', buffers);
     const fault = viewFault(input, 'i32', buffers);
     if (fault !== undefined || integerBuffers.has(input.buffer)) return fault;
-    return [`${name} is read from ${quote(input.buffer)}, expected ${IDS} or ${POSITIONS}`];
+    return [`${name} is read from ${quote(input.buffer)}, expected ${IDS}, ${POSITIONS} or ${HOPS}`];
   }
   return formals.has(input.weight) ? undefined : [`${quote(input.weight)} is not a formal of the body`];
 }

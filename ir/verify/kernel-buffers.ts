@@ -1,5 +1,15 @@
 /** @file Invariants 5 and 16 of kernel programs: buffers, and those that every program has. */
-import { dataBuffers, HIDDEN, LOGITS, PIXELS, rowBuffers, walkBuffers } from '../kernel/control.ts';
+import {
+  dataBuffers,
+  HIDDEN,
+  LOGITS,
+  PIXELS,
+  routerBuffers,
+  rowBuffers,
+  SCORES,
+  walkBuffers,
+} from '../kernel/control.ts';
+import { hubColumns } from '../routers.ts';
 import { needsWalk } from '../kernel/types.ts';
 import type { Buffer, BufferName, KernelProgram } from '../kernel/types.ts';
 import { MAX_BUFFERS } from '../limits.ts';
@@ -36,6 +46,7 @@ export function checkState(program: KernelProgram, findings: Findings): void {
   const wanted = [
     ...rowBuffers(),
     ...(needsWalk(program) ? walkBuffers(program) : []),
+    ...routerBuffers(program, Math.max(columns(SCORES), program.hub === undefined ? 1 : hubColumns(program.blocks))),
     ...dataBuffers(program, hasProbes, {
       hidden: columns(HIDDEN),
       logits: columns(LOGITS),

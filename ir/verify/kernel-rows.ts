@@ -4,7 +4,7 @@
  * A kernel computes one row for each of the row list; where its output has a fixed number of rows and is not routed, it
  * computes these.
  */
-import { isView, rowCount } from '../kernel/types.ts';
+import { isView, routerInstances, rowCount } from '../kernel/types.ts';
 import type { Buffer, BufferName, Formal, Kernel, KernelProgram, View } from '../kernel/types.ts';
 import type { Global } from '../types.ts';
 import type { Findings } from './findings.ts';
@@ -23,7 +23,7 @@ interface Scope {
 export function checkRows(program: KernelProgram, findings: Findings): void {
   const { chunk, headRows, task } = program;
   const buffers = new Map(program.buffers.map((buffer) => [buffer.name, buffer]));
-  const inChunk = new Set([program.entry, ...program.blocks].map(({ body }) => body));
+  const inChunk = new Set([program.entry, ...routerInstances(program), ...program.blocks].map(({ body }) => body));
   const exitRows = task === 'causal-lm' ? headRows : chunk;
   for (const body of program.bodies) {
     const scope: Scope = {

@@ -11,17 +11,17 @@
  *  5. Buffers have whole numbers of rows and columns, at least 1 each. (RC0521)
  *  6. A kernel has the inputs, the output and the attributes that the kernel table says. (RC0522, RC0507)
  *  7. Views lie inside their buffers, which hold numbers of the right kind; ids and positions are those of the chunk, in
- *     `$ids` and `$pos`; kernels read only weights that are formals of their body. (RC0523)
+ *     `$ids`, `$pos` and `$hop`; kernels read only weights that are formals of their body. (RC0523)
  *  8. The columns of a kernel's views and the shapes of its weights fit together. (RC0524)
  *  9. Scratch is written before it is read, in each run of a body anew. (RC0525)
  * 10. A kernel's output lies over an input only where the kernel table allows it, and then exactly. (RC0526)
  * 11. The body of an attention block appends once, then attends once; under policy `project` its fill appends once, at
  *     its end. Other bodies do neither. (RC0527)
- * 12. Entry, blocks and exit use a body with as many weights as it has formals, each of the formal's shape and layout.
+ * 12. Entry, blocks, gates, hub and exit use a body with as many weights as it has formals, each of the formal's shape and layout.
  *     (RC0528)
  * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them,
  *     and has room for whatever the hop cap, the policies and the edges allow. (RC0529)
- * 14. Edges are as in a network. (RC0515 to RC0518)
+ * 14. Edges are as in a network. (RC0515 to RC0518, RC0534 to RC0536)
  * 15. Either nothing has an address, or everything has: aligned, inside its region, and apart from all that lives at the
  *     same time. (RC0530)
  * 16. The buffers by which the caller, the control code and the bodies talk are there, each in its form. (RC0532)
@@ -134,7 +134,7 @@ function checkWeight(
 }
 
 /** 12 */
-function checkInstances({ entry, blocks, exit, bodies, weights }: KernelProgram, findings: Findings): void {
+function checkInstances({ entry, hub, blocks, exit, bodies, weights }: KernelProgram, findings: Findings): void {
   const formals = new Map(bodies.map((body) => [body.name, body.formals]));
   const actual = new Map<Global, Weight>(weights.map((weight) => [weight.name, weight]));
   const check = (name: string, { body, args, span }: Instance): void => {
@@ -162,6 +162,10 @@ function checkInstances({ entry, blocks, exit, bodies, weights }: KernelProgram,
     }
   };
   check('entry', entry);
-  for (const block of blocks) check(`block ^${block.id}`, block);
+  if (hub !== undefined) check('hub', hub);
+  for (const block of blocks) {
+    if (block.gate !== undefined) check(`gate ^${block.id}`, block.gate);
+    check(`block ^${block.id}`, block);
+  }
   check('exit', exit);
 }

@@ -12,9 +12,11 @@
  *  8. Sizes are whole numbers of at least 1; `tokens` is only a first size; no tensor is absurdly large. (RC0508)
  *  9. The written type of an op is the one that the table infers. (RC0509)
  * 10. Entry takes (ids, positions), both i32[tokens], or (pixels), f32[c, h, w], by task; blocks take the hidden state
- *     f32[tokens, d] and the positions i32[tokens]; exit takes the hidden state. (RC0510)
+ *     f32[tokens, d] and the positions i32[tokens]; exit and gates take the hidden state, a hub also the hops,
+ *     i32[tokens]. (RC0510)
  * 11. Entry and blocks yield the hidden state, the same f32[tokens, d] in all (an image's entry yields f32[context, d]);
- *     exit yields f32[tokens, n], or f32[1, n] for an image. (RC0511)
+ *     exit yields f32[tokens, n], or f32[1, n] for an image; gates yield f32[tokens, 1], a hub f32[tokens, n] with a
+ *     column for each number up to the last block's, and one for the exit. (RC0511)
  * 12. An attention block has exactly one attention op, any other region none. (RC0512)
  * 13. A block has exactly one residual sum; it adds to the block's first parameter. (RC0513)
  * 14. Attention is causal exactly in language models. (RC0514)
@@ -25,6 +27,9 @@
  * 19. Exit can be reached from entry. (RC0518)
  * 20. Rows that are selected by number are there: a table that positions select rows of has rows for the whole context,
  *     one that ids select rows of at least one; a row that `select` names exists. (RC0531)
+ * 21. The last successor of an edge `gate` has no gate. (RC0534)
+ * 22. What follows a block with a gate is the same in all edges `gate` that name it. (RC0535)
+ * 23. Edges `hub` are in language models that have a hub. (RC0536)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -43,7 +48,7 @@ export function verifyNetwork(network: Network): readonly Diagnostic[] {
   checkDefinitions(network, findings); // 3–9
   checkRegionTypes(network, findings); // 10, 11
   checkBlocks(network, findings); // 12–15
-  checkEdges(network, findings); // 16–19
+  checkEdges(network, findings); // 16–19, 21–23
   checkTables(network, findings); // 20
   return findings.list();
 }

@@ -1,5 +1,6 @@
 /** @file Invariants 10–15 of networks: what regions take and yield, and what blocks hold. */
 import { resultType } from '../network.ts';
+import { hubColumns } from '../routers.ts';
 import { f32, formatType, i32, sameType } from '../ops/spec.ts';
 import type { Block, Network, Op, Region, TensorType } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
@@ -46,6 +47,7 @@ export function checkRegionTypes(network: Network, findings: Findings): void {
       { name, span: body.yieldSpan },
     );
   }
+  checkRouters(network, hidden, findings);
   expectParams(exit, [hidden], { name: 'exit', span: exit.span }, findings);
   const logits = resultType(exit);
   const rows = isImage ? 1 : 'tokens';
@@ -54,6 +56,30 @@ export function checkRegionTypes(network: Network, findings: Findings): void {
     { code: 'RC0511', message: `exit yields ${shown(logits)}, expected f32[${rows}, n]` },
     { name: 'exit', span: exit.yieldSpan },
   );
+}
+
+/** 10, 11 of gates and hub. */
+function checkRouters({ hub, blocks }: Network, hidden: TensorType, findings: Findings): void {
+  const expectScores = (region: Region, name: string, columns: readonly [number, number]): void => {
+    const type = resultType(region);
+    const [least, most] = columns;
+    const width = Number(type?.shape[1]);
+    if (type === undefined || (sameType(type, f32('tokens', width)) && width >= least && width <= most)) return;
+    const expected = least === most ? `f32[tokens, ${least}]` : `f32[tokens, n] with n from ${least} on`;
+    findings.add(
+      { code: 'RC0511', message: `${name} yields ${shown(type)}, expected ${expected}` },
+      { name, span: region.yieldSpan },
+    );
+  };
+  for (const { id, gate } of blocks) {
+    if (gate === undefined) continue;
+    const name = `gate ^${id}`;
+    expectParams(gate, [hidden], { name, span: gate.span }, findings);
+    expectScores(gate, name, [1, 1]);
+  }
+  if (hub === undefined) return;
+  expectParams(hub, [hidden, i32('tokens')], { name: 'hub', span: hub.span }, findings);
+  expectScores(hub, 'hub', [hubColumns(blocks), Infinity]);
 }
 
 function expectParams(region: Region, expected: readonly TensorType[], subject: Subject, findings: Findings): void {

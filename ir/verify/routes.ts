@@ -1,17 +1,18 @@
-/** @file Invariants 16–19 of networks, which kernel programs share: where edges lead. */
+/** @file Invariants 16–19 and 21–23 of networks, which kernel programs share: where edges lead. */
 import { MAX_SUCCESSORS } from '../limits.ts';
-import type { BlockId, Edge, SourceSpan, Successor, Task } from '../types.ts';
+import type { RoutedGraph } from '../routers.ts';
+import type { Edge, SourceSpan, Successor, Task } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
+import { checkRouters } from './routers.ts';
 
 /** What is asked here of a network or of a program. */
-export interface Graph {
+export interface Graph extends RoutedGraph {
   readonly task: Task;
-  readonly entry: { readonly edge: Edge };
-  readonly blocks: readonly { readonly id: BlockId; readonly edge: Edge }[];
+  readonly hub?: unknown;
   readonly span?: SourceSpan;
 }
 
-/** 16–19 */
+/** 16–19, 21–23 */
 export function checkEdges(graph: Graph, findings: Findings): void {
   const ids = new Set<Successor>([...graph.blocks.map((block) => block.id), 'exit']);
   checkEdge(graph.entry.edge, ids, { name: 'entry', span: graph.entry.edge.span }, findings);
@@ -26,6 +27,7 @@ export function checkEdges(graph: Graph, findings: Findings): void {
       );
     }
   }
+  checkRouters(graph, findings);
   const named = graph.blocks.reduce(
     (sum, { edge }) => sum + edge.successors.length,
     graph.entry.edge.successors.length,

@@ -1,6 +1,7 @@
 /** @file Invariants 1–9 of networks: the header, and everything about names, operations and types. */
 import { MAX_BLOCK, MAX_CONTEXT, MAX_HOPS } from '../limits.ts';
 import { formatType, sameType } from '../ops/spec.ts';
+import { DEFAULT_THRESHOLD } from '../routers.ts';
 import type { Block, BlockId, Const, Network, Ref, Region, SourceSpan, TensorType } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
 import { inferredType, quote, signatureProblems, typeProblem, undefinedReads } from './op.ts';
@@ -12,16 +13,20 @@ export function checkHeader(
   findings: Findings,
 ): void {
   const subject = { name: 'header', span };
-  for (const [name, value, most] of [
-    ['context', context, MAX_CONTEXT],
-    ['max_hops', routing.maxHops, MAX_HOPS],
+  const { maxHops, threshold = DEFAULT_THRESHOLD, anchors = 0 } = routing;
+  for (const [name, value, least, most] of [
+    ['context', context, 1, MAX_CONTEXT],
+    ['max_hops', maxHops, 1, MAX_HOPS],
+    ['anchors', anchors, 0, MAX_CONTEXT],
   ] as const) {
-    if (Number.isInteger(value) && value >= 1 && value <= most) continue;
+    if (Number.isInteger(value) && value >= least && value <= most) continue;
     findings.add(
-      { code: 'RC0501', message: `${name} is ${value}, expected a whole number from 1 to ${most}` },
+      { code: 'RC0501', message: `${name} is ${value}, expected a whole number from ${least} to ${most}` },
       subject,
     );
   }
+  if (threshold >= 0 && threshold <= 1) return;
+  findings.add({ code: 'RC0501', message: `threshold is ${threshold}, expected a number from 0 to 1` }, subject);
 }
 
 /** 2 */
@@ -51,13 +56,17 @@ export function checkBlockOrder(
 export interface NamedRegion {
   readonly name: string;
   readonly region: Region;
-  readonly role: 'entry' | Block['role'] | 'exit';
+  readonly role: 'entry' | 'hub' | 'gate' | Block['role'] | 'exit';
 }
 
-export function namedRegions({ entry, blocks, exit }: Network): readonly NamedRegion[] {
+export function namedRegions({ entry, hub, blocks, exit }: Network): readonly NamedRegion[] {
   return [
     { name: 'entry', region: entry, role: 'entry' },
-    ...blocks.map(({ id, role, body }) => ({ name: `block ^${id}`, region: body, role })),
+    ...(hub === undefined ? [] : [{ name: 'hub', region: hub, role: 'hub' as const }]),
+    ...blocks.flatMap(({ id, role, gate, body }): readonly NamedRegion[] => [
+      ...(gate === undefined ? [] : [{ name: `gate ^${id}`, region: gate, role: 'gate' as const }]),
+      { name: `block ^${id}`, region: body, role },
+    ]),
     { name: 'exit', region: exit, role: 'exit' },
   ];
 }

@@ -12,12 +12,14 @@
  * A region becomes a body with its constants as formals; equal bodies are one. Slices of columns become views. Block and
  * exit reach the hidden state `$x` through the row list, the entry writes it straight.
  *
- * Ops on constants only are refused: fold-constants moves them.
+ * Ops on constants only are refused: fold-constants moves them. Gates and a hub that no edge asks are left out.
  */
 import {
+  askedRouters,
   dataBuffers,
   fail,
   HIDDEN,
+  HOPS,
   IDS,
   LOGITS,
   MAX_BUFFERS,
@@ -25,7 +27,9 @@ import {
   needsWalk,
   PIXELS,
   POSITIONS,
+  routerBuffers,
   rowBuffers,
+  SCORES,
   walkBuffers,
 } from '../../ir/index.ts';
 import type { Body, Buffer, Instance, KernelProgram, Network } from '../../ir/index.ts';
@@ -59,14 +63,24 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
   const fills = network.routing.kv === 'project' && needsWalk(network);
 
   const entry = bodies.add('entry', lowerRegion(network, weights, network.entry, places.entry));
+  const asked = askedRouters(network);
+  const hubRegion = asked.hub ? network.hub : undefined;
+  const hub = hubRegion && bodies.add('hub', lowerRegion(network, weights, hubRegion, places.hub));
   let lists = 0;
-  const blocks = network.blocks.map(({ id, role, body, edge }) => {
+  const blocks = network.blocks.map(({ id, role, gate: region, body, edge }) => {
+    const asks = region !== undefined && asked.gates.has(id);
+    const gate = asks ? bodies.add('gate', lowerRegion(network, weights, region, places.gate)) : undefined;
     const attention = fills ? body.ops.find((op) => op.kind === 'attention') : undefined;
     const instance = bodies.add(role, lowerRegion(network, weights, body, places.block, attention));
-    return { id, role, ...instance, list: role === 'attention' ? lists++ : null, edge };
+    return { id, role, ...instance, list: role === 'attention' ? lists++ : null, ...(gate && { gate }), edge };
   });
   const exit = bodies.add('exit', lowerRegion(network, weights, network.exit, places.exit));
-  const buffers = [...stateBuffers(network), ...bodies.buffers()];
+  const scores = hubRegion === undefined ? 1 : columnsOf(yieldedType(hubRegion));
+  const buffers = [
+    ...stateBuffers(network),
+    ...routerBuffers({ ...(hub && { hub }), blocks }, scores),
+    ...bodies.buffers(),
+  ];
   checkLimits(bodies.list(), buffers.length);
 
   return {
@@ -84,6 +98,7 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
     memory: null,
     bodies: bodies.list(),
     entry: { ...entry, edge: network.entry.edge },
+    ...(hub && { hub }),
     blocks,
     exit,
   };
@@ -110,7 +125,7 @@ function checkLimits(bodies: readonly Body[], buffers: number): void {
   });
 }
 
-type Places = Readonly<Record<'entry' | 'block' | 'exit', Place>>;
+type Places = Readonly<Record<'entry' | 'hub' | 'gate' | 'block' | 'exit', Place>>;
 
 /** The exit of an image sees all tokens and makes one row; that of a language model runs on a few tokens at a time. */
 function placesOf(network: Network): Places {
@@ -118,6 +133,7 @@ function placesOf(network: Network): Places {
   const exitRows: Buffer['rows'] = causal ? 'head' : 'chunk';
   const [logitRows = 1] = yieldedType(network.exit).shape;
   const hidden = { buffer: HIDDEN, rows: 'chunk' } as const;
+  const scores = { buffer: SCORES, rows: 'chunk' } as const;
   return {
     entry: {
       params: causal ? [IDS, POSITIONS] : [PIXELS],
@@ -125,6 +141,8 @@ function placesOf(network: Network): Places {
       routed: { params: false, home: false },
       tokenRows: 'chunk',
     },
+    hub: { params: [HIDDEN, HOPS], home: scores, routed: { params: true, home: false }, tokenRows: 'chunk' },
+    gate: { params: [HIDDEN], home: scores, routed: { params: true, home: false }, tokenRows: 'chunk' },
     block: {
       params: [HIDDEN, POSITIONS],
       home: hidden,

@@ -7,7 +7,7 @@
  *
  * The first successor is the next block, so that a token without a route goes the sequential way; any block may follow,
  * the same one too, or the exit. In a network for images edges lead forward only. `route: sequential` makes the chain
- * again. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
+ * again. Gates and hub go, since no edge asks them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
  * for a route from outside, the number of blocks for the chain. Without options nothing changes.
  */
 import { MAX_HOPS, MAX_SUCCESSORS, fail } from '../../ir/index.ts';
@@ -55,8 +55,9 @@ function withEdges(network: Network, route: PassOptions['route']): Network {
   if (first === undefined || [network.entry, ...network.blocks].every(({ edge }, i) => sameEdge(edge, edges[i]))) {
     return network;
   }
-  const blocks = network.blocks.map((block, i) => ({ ...block, edge: rest[i] ?? block.edge }));
-  return { ...network, entry: { ...network.entry, edge: first }, blocks };
+  const { hub: _hub, ...others } = network;
+  const blocks = network.blocks.map(({ gate: _gate, ...block }, i) => ({ ...block, edge: rest[i] ?? block.edge }));
+  return { ...others, entry: { ...network.entry, edge: first }, blocks };
 }
 
 /** Refuses a route with so many successors that the program could not be read again. */

@@ -13,13 +13,14 @@ export function mapSame<T>(list: readonly T[], change: (item: T) => T): readonly
 export function mapRegions(network: Network, change: (region: Region) => Region): Network {
   const entryRegion = change(network.entry);
   const entry = entryRegion === network.entry ? network.entry : { ...entryRegion, edge: network.entry.edge };
+  const hub = network.hub && change(network.hub);
   const blocks = mapSame(network.blocks, (block) => {
-    const body = change(block.body);
-    return body === block.body ? block : { ...block, body };
+    const [gate, body] = [block.gate && change(block.gate), change(block.body)];
+    return gate === block.gate && body === block.body ? block : { ...block, ...(gate && { gate }), body };
   });
   const exit = change(network.exit);
-  if (entry === network.entry && blocks === network.blocks && exit === network.exit) return network;
-  return { ...network, entry, blocks, exit };
+  const same = entry === network.entry && hub === network.hub && blocks === network.blocks && exit === network.exit;
+  return same ? network : { ...network, entry, ...(hub && { hub }), blocks, exit };
 }
 
 export function withConsts(network: Network, consts: readonly Const[]): Network {

@@ -141,6 +141,11 @@ const runCodes = {
   RC0922: { title: 'Bad mask', explanation: 'A mask has a row for each block and in it 0 or 1 for each token.' },
   RC0923: { title: 'Bad walk', explanation: 'A walk is an array of block ids, in order of execution.' },
   RC0924: { title: 'Unknown block', explanation: 'The route names a block that the program does not have.' },
+  RC0926: {
+    title: 'No gates to set',
+    explanation:
+      'A threshold says how sure a gate must be that a token needs its block. This program has no gates: it was compiled from a model without routers, or with another --route.',
+  },
   RC0925: {
     title: 'No such edge',
     explanation: 'The route goes from one block to another that is not in its successor list.',

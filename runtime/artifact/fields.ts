@@ -34,6 +34,13 @@ export function readInteger(field: Field, min: number, max: number): number {
   return refuse(field, `a whole number from ${min} to ${max}`);
 }
 
+/** A finite number. */
+export function readNumber(field: Field, min: number, max: number): number {
+  const { value } = field;
+  if (typeof value === 'number' && value >= min && value <= max) return value;
+  return refuse(field, `a number from ${min} to ${max}`);
+}
+
 export function readBoolean(field: Field): boolean {
   return typeof field.value === 'boolean' ? field.value : refuse(field, 'true or false');
 }

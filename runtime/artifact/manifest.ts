@@ -13,6 +13,7 @@
  *   `prefill(first, count)`  runs the tokens at positions first … first + count - 1, whose ids are rows of `ids`,
  *   `decode(position)`       runs the token whose id is row 0 of `ids`,
  *   `head(row, count)`       makes `count` rows of logits from the hidden states of rows row … row + count - 1.
+ * Where a hop of `walk` is -1, the routers of the program decide, and write what they decide there.
  * An image program takes `pixels` instead of ids: `prefill(0, context)`, then `head(0, 1)`.
  * All numbers in memory are little endian.
  */
@@ -24,6 +25,8 @@ export const FORMAT_VERSION = 1;
 export const CHUNK_BYTES = 16 * 1024 * 1024;
 /** Ends the walk of a token in memory. */
 export const WALK_END = 0x7fff_ffff;
+/** Leaves a hop to the routers. */
+export const WALK_DECIDE = -1;
 /** Numbers that a block with a probe reports of each token: norms of its input, of its branch and of their sum. */
 export const PROBE_COLUMNS = 3;
 
@@ -62,6 +65,8 @@ export interface Abi {
   readonly pixels: Rows | null;
   /** i32 [chunk, maxHops + 1]: blocks in the order of execution, then {@link WALK_END}. Only if `needsWalk`. */
   readonly walk: Rows | null;
+  /** f32 [1, 1]: what the score of a gate must exceed, a logit. Only in programs with gates. */
+  readonly level: Rows | null;
   /** f32 [chunk, hidden]. */
   readonly hidden: Rows;
   /** f32 [headRows, outputs]. */
@@ -73,13 +78,18 @@ export interface Abi {
 export interface EdgeInfo {
   /** Block ids and `exit`; the first one is the default. */
   readonly successors: readonly (number | 'exit')[];
-  /** Who chooses among several successors; null when there is one. */
-  readonly router: 'external' | null;
+  /**
+   * Who chooses among several successors where no walk says: the first one is taken (`external`), or the first that is open
+   * (`gate`), or the one with the highest score (`hub`). Null when there is one.
+   */
+  readonly router: 'external' | 'gate' | 'hub' | null;
 }
 
 export interface BlockInfo extends EdgeInfo {
   readonly id: number;
   readonly role: 'attention' | 'mlp';
+  /** Whether gate edges ask before they lead here. */
+  readonly gated: boolean;
 }
 
 export interface RoutingInfo {
@@ -91,6 +101,15 @@ export interface RoutingInfo {
   readonly maxHops: number;
   /** Whether the caller must write the walk of each token. */
   readonly needsWalk: boolean;
+  /**
+   * How routers decide where a walk is left open: `sweep`, also in `prefill`; `hop`, only in `decode`. Null without gates
+   * and hub.
+   */
+  readonly decides: 'sweep' | 'hop' | null;
+  /** Probability that the score of a gate must exceed, unless the caller says otherwise. */
+  readonly threshold: number;
+  /** Tokens at positions before this one are not skipped by gates or hub. */
+  readonly anchors: number;
   readonly entry: EdgeInfo;
   /** In ascending order of id. */
   readonly blocks: readonly BlockInfo[];

@@ -4,6 +4,7 @@ import {
   readInteger,
   readList,
   readNullable,
+  readNumber,
   readObject,
   readString,
   readWord,
@@ -98,7 +99,9 @@ function readMemory(field: Field): Memory {
 }
 
 function readRouting(field: Field): RoutingInfo {
-  const fields = readObject(field, ['kv', 'revisit', 'maxHops', 'needsWalk', 'entry', 'blocks']);
+  const fields = readObject(field, [
+    'kv', 'revisit', 'maxHops', 'needsWalk', 'decides', 'threshold', 'anchors', 'entry', 'blocks',
+  ]); // prettier-ignore
   const entry = readObject(fields.entry, ['successors', 'router']);
   const blocks = readList(fields.blocks, MAX_BLOCKS, readBlock);
   blocks.forEach((block, i) => {
@@ -110,6 +113,9 @@ function readRouting(field: Field): RoutingInfo {
     revisit: readWord(fields.revisit, ['overwrite', 'append']),
     maxHops: readInteger(fields.maxHops, 0, MAX_HOPS),
     needsWalk: readBoolean(fields.needsWalk),
+    decides: readNullable(fields.decides, (inner) => readWord(inner, ['sweep', 'hop'])),
+    threshold: readNumber(fields.threshold, 0, 1),
+    anchors: readInteger(fields.anchors, 0, MAX_SIZE),
     entry: readEdge(entry),
     blocks,
   };
@@ -118,10 +124,11 @@ function readRouting(field: Field): RoutingInfo {
 }
 
 function readBlock(field: Field): BlockInfo {
-  const fields = readObject(field, ['id', 'role', 'successors', 'router']);
+  const fields = readObject(field, ['id', 'role', 'gated', 'successors', 'router']);
   return {
     id: readInteger(fields.id, 0, MAX_ID),
     role: readWord(fields.role, ['attention', 'mlp']),
+    gated: readBoolean(fields.gated),
     ...readEdge(fields),
   };
 }
@@ -131,11 +138,11 @@ function readEdge(fields: { readonly successors: Field; readonly router: Field }
     return item.value === 'exit' ? 'exit' : readInteger(item, 0, MAX_ID);
   });
   if (successors.length === 0) refuse(fields.successors, 'at least one successor');
-  return { successors, router: readNullable(fields.router, (router) => readWord(router, ['external'])) };
+  return { successors, router: readNullable(fields.router, (router) => readWord(router, ['external', 'gate', 'hub'])) };
 }
 
 /** Successors exist; a program that needs no walk is a straight line. */
-function checkGraph({ entry, blocks, needsWalk, maxHops }: RoutingInfo, field: Field): void {
+function checkGraph({ entry, blocks, needsWalk, decides, maxHops }: RoutingInfo, field: Field): void {
   const known = new Set<number | 'exit'>(['exit', ...blocks.map((block) => block.id)]);
   const edges: readonly EdgeInfo[] = [entry, ...blocks];
   for (const { successors } of edges) {
@@ -145,6 +152,13 @@ function checkGraph({ entry, blocks, needsWalk, maxHops }: RoutingInfo, field: F
   const order = [...blocks.map((block) => block.id), 'exit' as const];
   const straight =
     blocks.length <= maxHops && edges.every((edge, i) => edge.router === null && edge.successors[0] === order[i]);
+  const isLearned = edges.some(({ router }) => router === 'gate' || router === 'hub');
+  if (isLearned !== (decides !== null)) {
+    refuse(
+      { value: decides, path: 'program.routing.decides' },
+      `${isLearned ? 'sweep or hop' : 'null'} for this graph`,
+    );
+  }
   if (!needsWalk && !straight) refuse({ value: needsWalk, path: 'program.routing.needsWalk' }, 'true for this graph');
 }
 
@@ -174,7 +188,7 @@ interface AbiNeeds {
 }
 
 function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi {
-  const fields = readObject(field, ['ids', 'positions', 'pixels', 'walk', 'hidden', 'logits', 'probes']);
+  const fields = readObject(field, ['ids', 'positions', 'pixels', 'walk', 'level', 'hidden', 'logits', 'probes']);
   const { chunk, headRows, hidden, outputs, image } = shapes;
   const rows = (rowField: Field, count: number, columns: number): Rows =>
     readRows(rowField, { count, columns, memory });
@@ -190,6 +204,12 @@ function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi
     positions: only(fields.positions, false, chunk, 1),
     pixels: only(fields.pixels, !text, 1, pixels),
     walk: only(fields.walk, routing.needsWalk, chunk, routing.maxHops + 1),
+    level: only(
+      fields.level,
+      routing.blocks.some(({ gated }) => gated),
+      1,
+      1,
+    ),
     hidden: rows(fields.hidden, chunk, hidden),
     logits: rows(fields.logits, headRows, outputs),
     probes: only(fields.probes, false, chunk, PROBE_COLUMNS * (lastBlock + 1)),

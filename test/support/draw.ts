@@ -26,6 +26,12 @@ export class Draw {
     return items[this.int(0, items.length - 1)] ?? items[0];
   }
 
+  /** The items in another order. */
+  shuffled<T>(items: readonly T[]): readonly T[] {
+    const drawn = items.map((item) => ({ item, place: this.unit() }));
+    return drawn.sort((a, b) => a.place - b.place).map(({ item }) => item);
+  }
+
   /** A number without a short decimal form. */
   float(low: number, high: number): number {
     return low + this.unit() * (high - low);

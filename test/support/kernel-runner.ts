@@ -3,7 +3,8 @@
  * way that the KV cache stays within its plan.
  */
 import assert from 'node:assert/strict';
-import type { BlockId, BlockInstance, KernelProgram } from '../../ir/index.ts';
+import { gateLevel } from '../../ir/index.ts';
+import type { BlockId, BlockInstance, Edge, Instance, KernelProgram, Successor } from '../../ir/index.ts';
 import type { RunResult, Walk } from '../../ir/interpreter/index.ts';
 import { KernelMachine } from './kernel-machine.ts';
 import type { KvList } from './kernel-machine.ts';
@@ -13,6 +14,16 @@ interface Entry {
   readonly filled: boolean;
   readonly k: readonly number[];
   readonly v: readonly number[];
+}
+
+/** A token on its way. */
+interface Traveller {
+  /** Of `$x`. */
+  readonly row: number;
+  readonly position: number;
+  readonly walk: Walk | undefined;
+  /** Blocks that it has executed. */
+  readonly path: readonly BlockId[];
 }
 
 type Walks = readonly (Walk | undefined)[];
@@ -54,20 +65,18 @@ export class KernelRunner {
     this.#machine.writeFloats('$pixels', pixels);
     this.#machine.writeInts('$pos', tokens);
     this.#machine.run(this.#program.entry, 'kernels', tokens);
-    const paths = tokens.map((t) => this.#route(walks[t]));
+    const paths: BlockId[][] = tokens.map(() => []);
+    const next = (edge: Edge, t: number): Successor =>
+      this.#next(edge, { row: t, position: t, walk: walks[t], path: paths[t] ?? [] });
+    const stops = tokens.map((t) => next(this.#program.entry.edge, t));
     for (const block of this.#program.blocks) {
-      const here = tokens.filter((t) => paths[t]?.includes(block.id) === true);
-      for (const t of tokens) {
-        if (!here.includes(t)) {
-          this.#fill(
-            block,
-            t,
-            t,
-            (paths[t] ?? []).filter((id) => id < block.id),
-          );
-        }
-      }
+      const here = tokens.filter((t) => stops[t] === block.id);
+      for (const t of tokens) if (!here.includes(t)) this.#fill(block, t, t, paths[t] ?? []);
       if (here.length > 0) this.#machine.run(block, 'kernels', here, this.#kvOf(block, here));
+      for (const t of here) {
+        paths[t]?.push(block.id);
+        stops[t] = next(block.edge, t);
+      }
     }
     this.#machine.run(this.#program.exit, 'kernels', tokens);
     return { logits: [this.#machine.readRow('$logits', 0)], paths };
@@ -85,32 +94,47 @@ export class KernelRunner {
   #walk(position: number, row: number, walk: Walk | undefined): BlockId[] {
     const path: BlockId[] = [];
     let from = -1;
-    for (const id of [...this.#route(walk), Infinity]) {
+    let { edge } = this.#program.entry;
+    for (;;) {
+      const next = this.#next(edge, { row, position, walk, path });
       for (const block of this.#program.blocks) {
-        if (block.id > from && block.id < id) this.#fill(block, position, row, path);
+        if (block.id > from && (next === 'exit' || block.id < next)) this.#fill(block, position, row, path);
       }
-      const block = this.#program.blocks.find((candidate) => candidate.id === id);
-      if (block === undefined) break;
+      const block = this.#program.blocks.find(({ id }) => id === next);
+      if (block === undefined) return path;
       this.#machine.run(block, 'kernels', [row], this.#kvOf(block, [position]));
-      path.push(id);
-      from = id;
+      path.push(block.id);
+      [from, edge] = [block.id, block.edge];
     }
-    return path;
   }
 
-  /** The blocks that a token executes. */
-  #route(walk: Walk | undefined): BlockId[] {
-    const path: BlockId[] = [];
-    let { edge } = this.#program.entry;
-    while (path.length < this.#program.routing.maxHops) {
-      const [first] = edge.successors;
-      const next = edge.router === null || walk === undefined ? first : (walk[path.length] ?? 'exit');
-      const block = this.#program.blocks.find(({ id }) => id === next);
-      if (block === undefined) break;
-      path.push(block.id);
-      edge = block.edge;
-    }
-    return path;
+  /** Where a token goes along an edge. */
+  #next({ router, successors }: Edge, token: Traveller): Successor {
+    const { row, position, walk, path } = token;
+    const { maxHops, anchors = 0 } = this.#program.routing;
+    const [first = 'exit'] = successors;
+    if (path.length >= maxHops) return 'exit';
+    if (router !== null && walk !== undefined) return walk[path.length] ?? 'exit';
+    if (router === null || router.kind === 'external' || position < anchors) return first;
+    if (router.kind === 'gate') return successors.find((next) => this.#isOpen(next, row)) ?? 'exit';
+    this.#machine.writeInts(
+      '$hop',
+      Array.from({ length: this.#program.chunk }, (_, r) => (r === row ? path.length : -1)),
+    );
+    const scores = this.#scores(this.#program.hub, row);
+    const scoreOf = (next: Successor): number => scores[next === 'exit' ? scores.length - 1 : next] ?? NaN;
+    return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
+  }
+
+  #isOpen(next: Successor, row: number): boolean {
+    const gate = this.#program.blocks.find(({ id }) => id === next)?.gate;
+    return gate === undefined || (this.#scores(gate, row)[0] ?? NaN) > gateLevel(this.#program.routing);
+  }
+
+  #scores(router: Instance | undefined, row: number): Float32Array {
+    assert(router !== undefined, 'a router that is not there');
+    this.#machine.run(router, 'kernels', [row]);
+    return this.#machine.readRow('$router', 0);
   }
 
   #fill(block: BlockInstance, position: number, row: number, path: readonly BlockId[]): void {

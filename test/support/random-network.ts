@@ -18,6 +18,8 @@ export interface RandomOptions {
   readonly task?: Task;
   /** False: every block leads to the next. True: edges have routers; each list begins with the next block. */
   readonly routed?: boolean;
+  /** Some routers are gates or ask a hub; drawn if not given and `routed` is not false. */
+  readonly learned?: boolean;
   readonly kv?: Network['routing']['kv'];
   readonly revisit?: Network['routing']['revisit'];
   /** Most blocks; 6 if not given. */
@@ -45,9 +47,14 @@ export function randomNetwork(seed: number, options: RandomOptions = {}): Networ
   const design = drawDesign(draw, weights, { context, causal: task === 'causal-lm', noise, sameHeads });
   const ids = blockIds(draw, draw.int(1, options.maxBlocks ?? 6), odd > 0);
   const edges = drawEdges(draw, ids, task, options);
+  const maxHops = draw.pick([ids.length, ids.length + 1, 2 * ids.length, ids.length + 5]);
   const rename = renamer(draw, odd);
   const entry = task === 'causal-lm' ? textEntry(design, draw.int(5, 40)) : imageEntry(design, image);
   const bodies = ids.map((_, i) => body(design, i % 2 === 0 ? 'attention' : 'mlp'));
+  const learned = options.learned ?? (options.routed !== false && draw.chance(0.5));
+  const routers = learned
+    ? drawRouters(design, { task, ids, edges, maxHops })
+    : { edges, gates: new Map<BlockId, Region>() };
   if (draw.chance(noise)) weights.unused();
   const exitRegion = exit(design, task);
   return {
@@ -58,16 +65,22 @@ export function randomNetwork(seed: number, options: RandomOptions = {}): Networ
     routing: {
       kv,
       revisit: options.revisit ?? draw.pick(['overwrite', 'append']),
-      maxHops: draw.pick([ids.length, ids.length + 1, 2 * ids.length, ids.length + 5]),
+      maxHops,
+      ...routers.knobs,
     },
     consts: weights.list(),
-    entry: { ...renamed(entry, rename), edge: edges[0] ?? { router: null, successors: ['exit'] } },
-    blocks: bodies.map((region, i): Block => ({
-      id: ids[i] ?? 0,
-      role: i % 2 === 0 ? 'attention' : 'mlp',
-      body: renamed(region, rename),
-      edge: edges[i + 1] ?? { router: null, successors: ['exit'] },
-    })),
+    entry: { ...renamed(entry, rename), edge: routers.edges[0] ?? { router: null, successors: ['exit'] } },
+    ...(routers.hub && { hub: renamed(routers.hub, rename) }),
+    blocks: bodies.map((region, i): Block => {
+      const gate = routers.gates.get(ids[i] ?? 0);
+      return {
+        id: ids[i] ?? 0,
+        role: i % 2 === 0 ? 'attention' : 'mlp',
+        ...(gate && { gate: renamed(gate, rename) }),
+        body: renamed(region, rename),
+        edge: routers.edges[i + 1] ?? { router: null, successors: ['exit'] },
+      };
+    }),
     exit: renamed(exitRegion, rename),
   };
 }
@@ -127,6 +140,83 @@ function drawEdges(draw: Draw, ids: readonly BlockId[], task: Task, options: Ran
     const others = candidates.filter((place) => place !== next && draw.chance(density));
     return { router: { kind: 'external' }, successors: [next, ...others] };
   });
+}
+
+/** Edges of which some decide by themselves, and what they ask. */
+interface Routers {
+  readonly edges: readonly Edge[];
+  readonly gates: ReadonlyMap<BlockId, Region>;
+  readonly hub?: Region;
+  readonly knobs?: Partial<Network['routing']>;
+}
+
+interface Plain {
+  readonly task: Task;
+  readonly ids: readonly BlockId[];
+  readonly edges: readonly Edge[];
+  readonly maxHops: number;
+}
+
+/** Makes gates or a hub of some of the edges with routers, and of some without. */
+function drawRouters(design: Design, { task, ids, edges, maxHops }: Plain): Routers {
+  const { draw } = design;
+  const gated = new Set<Successor>(ids.filter(() => draw.chance(0.6)));
+  // In images, and often elsewhere, gates lead forward; otherwise anywhere, as long as no way goes round.
+  const order = draw.chance(0.3) && task === 'causal-lm' ? draw.shuffled(ids) : ids;
+  const behind = new Map(
+    order.map((id, i) => {
+      const later: readonly Successor[] = [...order.slice(i + 1), 'exit'];
+      return [id, later[draw.chance(0.7) ? 0 : draw.int(0, later.length - 1)] ?? 'exit'] as const;
+    }),
+  );
+  const listFrom = (first: Successor): readonly Successor[] => {
+    const list = [first];
+    for (let last = first; last !== 'exit' && gated.has(last); list.push(last)) last = behind.get(last) ?? 'exit';
+    return list;
+  };
+  const hasHub = task === 'causal-lm' && draw.chance(0.5);
+  const changed = edges.map((edge): Edge => {
+    const [first = 'exit'] = edge.successors;
+    if (draw.chance(0.5)) return { router: { kind: 'gate' }, successors: listFrom(first) };
+    return hasHub && edge.router !== null ? { ...edge, router: { kind: 'hub' } } : edge;
+  });
+  const asked = new Set(
+    changed.filter(({ router }) => router?.kind === 'gate').flatMap(({ successors }) => successors),
+  );
+  const gates = new Map(
+    ids.filter((id) => gated.has(id) && (asked.has(id) || draw.chance(0.3))).map((id) => [id, gate(design)]),
+  );
+  return {
+    edges: changed,
+    gates,
+    ...(hasHub && { hub: hub(design, (ids.at(-1) ?? -1) + 2 + draw.int(0, 2), maxHops) }),
+    knobs: {
+      ...(draw.chance(0.5) && { threshold: draw.pick([0, 0.3, 0.5, 0.75, 1]) }),
+      ...(draw.chance(0.3) && { anchors: draw.int(0, 3) }),
+    },
+  };
+}
+
+function gate(design: Design): Region {
+  const { draw, hidden } = design;
+  const writer = start(design, [{ name: '%x', type: f32('tokens', hidden) }]);
+  const inner = draw.chance(0.5) ? writer.linear('%x', 5, { act: 'relu', norm: draw.chance(0.5) }) : '%x';
+  return writer.region.finish(writer.linear(inner, 1));
+}
+
+/** A hub that knows how many hops the token has made, or not. */
+function hub(design: Design, columns: number, maxHops: number): Region {
+  const { draw, hidden, weights } = design;
+  const writer = start(design, [
+    { name: '%x', type: f32('tokens', hidden) },
+    { name: '%hops', type: i32('tokens') },
+  ]);
+  let inner = writer.linear('%x', 6, { norm: true });
+  if (draw.chance(0.6)) {
+    const hop = writer.region.op('embed', ['%hops', weights.matrix(maxHops, 6)], { attrs: { offset: 0 } });
+    inner = writer.region.op('add', [inner, hop]);
+  }
+  return writer.region.finish(writer.linear(writer.region.op('relu', [inner]), columns));
 }
 
 function renamer(draw: Draw, odd: number): (name: Local) => Local {

@@ -4,7 +4,7 @@ import { readForwardInput, refuseItem } from '../forward-input.ts';
 import type { ForwardInput } from '../forward-input.ts';
 import type { Io } from '../io.ts';
 import { isArtifact, openModel } from '../model.ts';
-import { addBuildOptions, formatOption } from '../options.ts';
+import { addBuildOptions, formatOption, thresholdOption } from '../options.ts';
 import { openReference } from '../reference.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
 
@@ -12,6 +12,7 @@ interface ForwardOptions extends FormatOptions, BuildOptions {
   readonly input: string;
   readonly mode: 'prefill' | 'decode';
   readonly backend: 'compiled' | 'interpreter';
+  readonly threshold?: number;
 }
 
 /** What either backend gives for one sequence or image. */
@@ -38,12 +39,13 @@ export function forwardCommand(io: Io): Command {
         .choices(['compiled', 'interpreter'])
         .default('compiled'),
     )
+    .addOption(thresholdOption())
     .addOption(formatOption());
   return addBuildOptions(command)
     .addHelpText(
       'after',
       '\nmask is [block][token] with 1 where the token executes the block, walk is [token][hop] with block ids; both apply to each\n' +
-        'sequence and need a program compiled with --route external. Blocks: 2·layer (attention), 2·layer + 1 (MLP).\n' +
+        'sequence and need a program with routers (--route external or learned). Blocks: 2·layer (attention), 2·layer + 1 (MLP).\n' +
         '\nExample:\n  $ echo \'{"input_ids": [[1, 2, 3]]}\' | radialc forward ./out --input - --format=json',
     )
     .action(async (path: string, options: ForwardOptions) => {
@@ -70,6 +72,7 @@ async function forwardCompiled(path: string, input: ForwardInput, options: Forwa
     const settings = {
       mode: options.mode,
       ...(input.route !== undefined && { route: input.route }),
+      threshold: options.threshold,
     };
     const rows: Rows[] = [];
     for (const [i, item] of input.items.entries()) {
@@ -90,7 +93,7 @@ async function forwardInterpreted(
   try {
     return input.items.map((item, i) => {
       try {
-        return reference.forward(item, input.route);
+        return reference.forward(item, input.route, options.threshold);
       } catch (error) {
         return refuseItem(error, input, i);
       }

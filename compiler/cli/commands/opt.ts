@@ -4,6 +4,7 @@ import { printModule } from '../../../ir/index.ts';
 import { allPasses, passesNamed, pipelinePasses, pipelines, runPasses } from '../../../passes/index.ts';
 import type { OptimisationLevel } from '../../../passes/index.ts';
 import { openInput } from '../../input.ts';
+import { passRoute } from '../../route.ts';
 import { findTarget } from '../../targets.ts';
 import { table } from '../format.ts';
 import type { Io } from '../io.ts';
@@ -50,7 +51,8 @@ function optimise(path: string, options: OptOptions, io: Io): void {
   try {
     const passes =
       options.passes === undefined ? pipelinePasses(options.optLevel ?? 'O2') : passesNamed(options.passes.split(','));
-    const { route, kv, revisit, maxHops, prefillChunkSize: chunk } = options;
+    const { kv, revisit, maxHops, prefillChunkSize: chunk } = options;
+    const route = options.route && passRoute(options.route, input.module, path);
     const stop = options.stopAfter;
     const { module, reports } = runPasses(input.module, passes, {
       options: { route, kv, revisit, maxHops, chunk, extraBuffers: findTarget().target.buffers },

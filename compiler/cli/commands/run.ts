@@ -5,7 +5,7 @@ import type { GeneratedToken, RadialModel } from '../../../runtime/index.ts';
 import { withoutCommands } from '../format.ts';
 import type { Io } from '../io.ts';
 import { openModel } from '../model.ts';
-import { addBuildOptions, formatOption, idList, realNumber, wholeNumber } from '../options.ts';
+import { addBuildOptions, formatOption, idList, realNumber, thresholdOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
 
 const DEFAULT_TOKENS = 64;
@@ -18,6 +18,7 @@ interface RunOptions extends FormatOptions, BuildOptions {
   readonly topK?: number;
   readonly topP?: number;
   readonly seed: number;
+  readonly threshold?: number;
   readonly stop?: readonly string[];
   readonly showDepth?: boolean;
 }
@@ -39,6 +40,7 @@ export function runCommand(io: Io): Command {
     .option('--seed <n>', 'of the sampling', wholeNumber(0), 0)
     .option('--stop <text...>', 'end where one of these appears')
     .option('--show-depth', 'show how many blocks each token executed')
+    .addOption(thresholdOption())
     .addOption(formatOption());
   return addBuildOptions(command)
     .addHelpText(
@@ -78,6 +80,7 @@ async function generate(
     maxNewTokens: options.maxNewTokens ?? (await roomFor(model, prompt)),
     temperature,
     seed,
+    threshold: options.threshold,
     ...(topK !== undefined && { topK }),
     ...(topP !== undefined && { topP }),
     ...(stop !== undefined && { stop }),

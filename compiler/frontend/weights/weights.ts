@@ -8,6 +8,7 @@ import type { WeightSource } from '../../../ir/index.ts';
 import { bytesPerWeight, isWeightDtype, widenBf16, widenF16 } from './dtypes.ts';
 import { checkFinite } from './finite.ts';
 import type { TensorEntry } from './header.ts';
+import { openSafetensorsInFolder } from './safetensors.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import { openShards } from './shards.ts';
 import { mustBeFolder } from '../files.ts';
@@ -41,7 +42,33 @@ const CHUNK_ELEMENTS = 1 << 18;
  */
 export function openWeights(folder: string): Weights {
   mustBeFolder(folder);
-  const files = openShards(folder);
+  return weightsOf(openShards(folder), folder);
+}
+
+/** The tensors of one safetensors file of a folder. @throws as {@link openWeights} */
+export function openWeightsFile(folder: string, name: string): Weights {
+  return weightsOf([openSafetensorsInFolder(folder, name)], folder);
+}
+
+/** The tensors of both; where they share a name, those of `first`. */
+export function joinWeights(first: Weights, second: Weights): Weights {
+  const homeOf = (name: string): Weights => (first.shape(name) === undefined ? second : first);
+  return {
+    shape: (name) => homeOf(name).shape(name),
+    dtype: (name) => homeOf(name).dtype(name),
+    file: (name) => homeOf(name).file(name),
+    names: () => [...new Set([...first.names(), ...second.names()])],
+    read: (name, from, to) => homeOf(name).read(name, from, to),
+    totalElements: first.totalElements + second.totalElements,
+    totalBytes: first.totalBytes + second.totalBytes,
+    close: () => {
+      first.close();
+      second.close();
+    },
+  };
+}
+
+function weightsOf(files: readonly SafetensorsFile[], folder: string): Weights {
   const tensors = new Map<string, StoredTensor>();
   for (const home of files) {
     for (const [name, entry] of home.tensors) tensors.set(name, { ...entry, name, home });

@@ -1,11 +1,12 @@
 /**
- * @file Decode of a program that needs a walk: one token goes from block to block as `$walk` says.
+ * @file Decode of a program that needs a walk: one token goes from block to block as `$walk` says, or where it leaves that
+ * open, as the routers do; what they decide is written there.
  *
  * On its way it passes over the blocks between the one it leaves and a later one that it goes to, the exit being behind
  * all blocks; a step backward passes nothing over. What a token leaves twice at one list replaces its earlier entry, but
  * for executed entries under the revisit rule `append`.
  */
-import { WALK_END } from '../../../ir/index.ts';
+import { WALK_DECIDE, WALK_END, hasLearnedRouters } from '../../../ir/index.ts';
 import type { BlockInstance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
@@ -14,6 +15,7 @@ import { listLength } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enter } from './entry.ts';
+import { decide } from './routers.ts';
 import { EXECUTED, FILLED, element, growList, ownsTail, tailOf } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
 
@@ -37,7 +39,15 @@ export function defineDecode(target: Target): void {
     const [left, hop, block] = [f.let('i32', NONE), f.let('i32', 0), f.local('i32')];
     f.repeat(i32.ne(block, WALK_END), () => {
       f.set<'i32'>(block, WALK_END);
-      f.if(i32.lt(hop, routing.maxHops), () => f.set<'i32'>(block, i32.load(walkAt(layout, 0, hop))));
+      f.if(i32.lt(hop, routing.maxHops), () => {
+        const at = f.let('i32', walkAt(layout, 0, hop));
+        f.set<'i32'>(block, i32.load(at));
+        if (!hasLearnedRouters(layout.program)) return;
+        f.if(i32.eq(block, WALK_DECIDE), () => {
+          f.set<'i32'>(block, decide(target, f, left, hop, position));
+          f.storeI32(at, block);
+        });
+      });
       if (routing.kv !== 'absent') {
         f.for(i32.add(left, 1), i32.min(block, behindAll), (passed) => f.call('pass', [passed, position]));
       }

@@ -4,8 +4,12 @@
  *
  * A token leaves its entry at an attention block in order of position too, whether it executes the block or, under the
  * policies that say so, passes it over. Walks must lead forward only.
+ *
+ * Where routers decide in one sweep, a token may come to a block with a gate by a way that is not decided yet: its hop in
+ * `$walk` is {@link WALK_DECIDE}, `$next` the block that it tries. The gate scores all of these tokens together.
  */
-import type { BlockInstance } from '../../../ir/index.ts';
+import { WALK_DECIDE, WALK_END, decidesInOneSweep } from '../../../ir/index.ts';
+import type { BlockInstance, Edge, Instance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
 import type { Expr, I32 } from '../asm/values.ts';
@@ -13,6 +17,7 @@ import { listLength } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enter } from './entry.ts';
+import { behindGate, callGate, codeOf, hasGate, isOpen } from './routers.ts';
 import { EXECUTED, FILLED, element, growList } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
 
@@ -23,15 +28,22 @@ export function definePrefill(target: Target): void {
   const { layout, module } = target;
   module.define('prefill', { params: ['i32', 'i32'] }, (f, [first, tokens]) => {
     enter(target, f, first, tokens);
+    const { program } = layout;
+    const decides = decidesInOneSweep(program);
     f.for(0, tokens, (row) => {
       f.storeI32(element(layout, '$hop', row), 0);
       f.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, 0)));
-      if (layout.program.routing.kv === 'latest') f.storeI32(latestOf(target, row), NONE);
+      if (decides) {
+        leave(target, f, { first: firstOf(program.entry.edge), isGate: isGate(program.entry.edge) }, { row, hop: 0 });
+      }
+      if (program.routing.kv === 'latest') f.storeI32(latestOf(target, row), NONE);
     });
-    for (const block of layout.program.blocks) {
+    for (const block of program.blocks) {
+      if (decides && hasGate(block)) sweepGate(target, f, block, tokens);
       if (hasList(block)) sweepAttention(target, f, block, tokens);
       else sweepMlp(target, f, block, tokens);
     }
+    if (decides) endWalks(target, f, tokens);
   });
 }
 
@@ -51,7 +63,38 @@ function sweepMlp(target: Target, f: FunctionBuilder, block: BlockInstance, toke
   const rows = f.let('i32', f.result('i32', name, [block.id, tokens]));
   f.if(rows, () => {
     callBody(target, f, block, { list: layout.buffer('$rows').at, rows });
-    advance(target, f, rows);
+    advance(target, f, block, rows);
+  });
+}
+
+/** Tokens that try the block's gate and find it closed go on behind it. */
+function sweepGate(target: Target, f: FunctionBuilder, block: BlockInstance & { gate: Instance }, tokens: I32): void {
+  const { layout, module } = target;
+  const { anchors = 0 } = layout.program.routing;
+  module.define('gather_deciding', { params: ['i32', 'i32'], result: 'i32' }, (g, [id, count]) => {
+    const found = g.let('i32', 0);
+    g.for(0, count, (row) => {
+      const waits = i32.eq(i32.load(element(layout, '$next', row)), id);
+      const decides = i32.eq(i32.load(hopOf(target, row)), WALK_DECIDE);
+      const isFree = i32.ge(i32.load(element(layout, '$pos', row)), anchors);
+      g.if(i32.and(i32.and(waits, decides), isFree), () => {
+        g.storeI32(element(layout, '$rows', found), row);
+        g.increase(found, 1);
+      });
+    });
+    g.return(found);
+  });
+  module.define('close_gate', { params: ['i32', 'i32'] }, (g, [behind, count]) => {
+    g.for(0, count, (i) => {
+      g.if(i32.eq(isOpen(target, i), 0), () => {
+        g.storeI32(element(layout, '$next', i32.load(element(layout, '$rows', i))), behind);
+      });
+    });
+  });
+  const rows = f.let('i32', f.result('i32', 'gather_deciding', [block.id, tokens]));
+  f.if(rows, () => {
+    callGate(target, f, block, { list: layout.buffer('$rows').at, rows });
+    f.call('close_gate', [behindGate(target, block), rows]);
   });
 }
 
@@ -79,7 +122,7 @@ function sweepAttention(
   f.if(rows, () => {
     callBody(target, f, block, { list: layout.buffer('$rows').at, rows, kv: block.list });
     if (policy === 'latest') rememberLatest(target, f, block.list, rows);
-    advance(target, f, rows);
+    advance(target, f, block, rows);
   });
 }
 
@@ -154,19 +197,58 @@ function gather(
   return f.result('i32', name, [block.id, firstSlot, tokens]);
 }
 
-/** The rows of `$rows` go on to their next block. */
-function advance(target: Target, f: FunctionBuilder, rows: I32): void {
+/** The rows of `$rows` go on from the block to their next one. */
+function advance(target: Target, f: FunctionBuilder, { id, edge }: BlockInstance, rows: I32): void {
   const { layout, module } = target;
-  const name = 'advance';
-  module.define(name, { params: ['i32'] }, (g, [count]) => {
+  const decides = decidesInOneSweep(layout.program);
+  const name = isGate(edge) ? 'advance_to_gates' : 'advance';
+  module.define(name, { params: ['i32', 'i32', 'i32'] }, (g, [count, block, first]) => {
     g.for(0, count, (i) => {
       const row = g.let('i32', i32.load(element(layout, '$rows', i)));
+      if (decides) g.storeI32(hopOf(target, row), block);
       const hop = g.let('i32', i32.add(i32.load(element(layout, '$hop', row)), 1));
       g.storeI32(element(layout, '$hop', row), hop);
       g.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, hop)));
+      if (decides) leave(target, g, { first, isGate: isGate(edge) }, { row, hop });
     });
   });
-  f.call(name, [rows]);
+  f.call(name, [rows, id, firstOf(edge)]);
+}
+
+function isGate({ router }: Edge): boolean {
+  return router?.kind === 'gate';
+}
+
+function firstOf({ successors: [first = 'exit'] }: Edge): number {
+  return codeOf(first);
+}
+
+/**
+ * Lets a row whose walk is open at this hop go to the first successor of the edge that it takes: to try its gate, if that
+ * is what the edge asks; otherwise it is decided.
+ */
+function leave(
+  target: Target,
+  f: FunctionBuilder,
+  edge: { readonly first: I32; readonly isGate: boolean },
+  { row, hop }: { readonly row: I32; readonly hop: I32 },
+): void {
+  const { layout } = target;
+  const next = element(layout, '$next', row);
+  f.if(i32.eq(i32.load(next), WALK_DECIDE), () => {
+    f.storeI32(next, edge.first);
+    f.if(i32.ge(hop, layout.program.routing.maxHops), () => f.storeI32(next, WALK_END));
+    if (!edge.isGate) f.storeI32(walkAt(layout, row, hop), i32.load(next));
+  });
+}
+
+/** Address of a row's present hop in its walk. */
+function hopOf({ layout }: Target, row: I32): I32 {
+  return walkAt(layout, row, i32.load(element(layout, '$hop', row)));
+}
+
+function endWalks(target: Target, f: FunctionBuilder, tokens: I32): void {
+  f.for(0, tokens, (row) => f.storeI32(hopOf(target, row), WALK_END));
 }
 
 function latestOf({ layout }: Target, row: I32): I32 {

@@ -19,8 +19,11 @@ function routing(entry: Successors, blocks: Readonly<Record<number, Successors>>
     revisit: 'append',
     maxHops,
     needsWalk: true,
+    decides: null,
+    threshold: 0.5,
+    anchors: 0,
     entry: edge(entry),
-    blocks: Object.entries(blocks).map(([id, next]) => ({ id: Number(id), role: 'mlp', ...edge(next) })),
+    blocks: Object.entries(blocks).map(([id, next]) => ({ id: Number(id), role: 'mlp', gated: false, ...edge(next) })),
   };
 }
 

@@ -1,0 +1,139 @@
+/** @file How a token that no walk leads finds its next block: it tries gates, or asks the hub. */
+import { WALK_END, behindGates, edgesOf, hubColumn, strideOf } from '../../../ir/index.ts';
+import type { BlockInstance, Edge, Instance, Successor } from '../../../ir/index.ts';
+import type { FunctionBuilder, Local } from '../asm/function.ts';
+import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
+import type { Expr, I32 } from '../asm/values.ts';
+import { callBody } from './bodies.ts';
+import type { Target } from './bodies.ts';
+import { element } from './slots.ts';
+
+type GatedBlock = BlockInstance & { readonly gate: Instance };
+
+/** What `$walk` and `$next` say for a successor. */
+export function codeOf(successor: Successor): number {
+  return successor === 'exit' ? WALK_END : successor;
+}
+
+export function hasGate(block: BlockInstance): block is GatedBlock {
+  return block.gate !== undefined;
+}
+
+/** Where a token goes on that finds the block's gate closed. */
+export function behindGate({ layout }: Target, block: GatedBlock): number {
+  return codeOf(behindGates(layout.program).get(block.id) ?? 'exit');
+}
+
+/** Scores the rows of a list with the gate of a block. */
+export function callGate(target: Target, f: FunctionBuilder, block: GatedBlock, rows: { list: I32; rows: I32 }): void {
+  callBody(target, f, block.gate, rows);
+}
+
+/** 1 where the score of row i of the list that a gate has scored is above the level. */
+export function isOpen({ layout }: Target, i: I32): Expr<'i32'> {
+  return f32.gt(f32.load(scoresOf({ layout }, i)), f32.load(layout.buffer('$level').at));
+}
+
+/** decide(left, hop, position): the block where the token in row 0 goes after block `left`, or the end of its walk. */
+export function decide(target: Target, code: FunctionBuilder, left: I32, hop: I32, position: I32): Expr<'i32'> {
+  const { module, layout } = target;
+  const { program } = layout;
+  const name = 'decide';
+  module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (f, [from, hops, at]) => {
+    const next = f.let('i32', WALK_END);
+    const choose = (edge: Edge) => () => {
+      const [first = 'exit'] = edge.successors;
+      f.set<'i32'>(next, codeOf(first));
+      if (edge.router === null || edge.router.kind === 'external') return;
+      const decides = (): void => {
+        if (edge.router?.kind === 'gate') f.set<'i32'>(next, arrive(target, f, next));
+        else askHub(target, f, edge.successors, { next, hops });
+      };
+      f.if(i32.ge(at, program.routing.anchors ?? 0), decides);
+    };
+    // The entry stands before block 0.
+    const ids = [-1, ...program.blocks.map(({ id }) => id)];
+    f.choose(i32.add(from, 1), new Map(edgesOf(program).map((edge, i) => [(ids[i] ?? -1) + 1, choose(edge)])));
+    f.return(next);
+  });
+  return code.result('i32', name, [left, hop, position]);
+}
+
+/** arrive(block): the first block from this one on, along the ways behind closed gates, that lets the token in. */
+function arrive(target: Target, code: FunctionBuilder, block: I32): Expr<'i32'> {
+  const { module, layout } = target;
+  const name = 'arrive';
+  module.define(name, { params: ['i32'], result: 'i32' }, (f, [next]) => {
+    const closed = f.local('i32');
+    const tryGate = (gated: GatedBlock) => () => {
+      callGate(target, f, gated, { list: layout.buffer('$rows').at, rows: 1 });
+      f.if(i32.eq(isOpen(target, 0), 0), () => {
+        f.set<'i32'>(next, behindGate(target, gated));
+        f.set<'i32'>(closed, 1);
+      });
+    };
+    const gates = layout.program.blocks.filter(hasGate);
+    f.repeat(closed, () => {
+      f.set<'i32'>(closed, 0);
+      f.choose(next, new Map(gates.map((gated) => [gated.id, tryGate(gated)])));
+    });
+    f.return(next);
+  });
+  return code.result('i32', name, [block]);
+}
+
+/** Sets `next` to the successor with the highest score, of equal ones the first in the list. */
+function askHub(
+  target: Target,
+  f: FunctionBuilder,
+  successors: readonly Successor[],
+  { next, hops }: { readonly next: Local<'i32'>; readonly hops: I32 },
+): void {
+  const { layout } = target;
+  const { hub } = layout.program;
+  if (hub === undefined) throw new Error('internal: an edge asks for a hub that is not there');
+  const { columns } = layout.buffer('$router');
+  f.storeI32(element(layout, '$hop', 0), hops);
+  callBody(target, f, hub, { list: layout.buffer('$rows').at, rows: 1 });
+  const wanted = successors.map((successor) => hubColumn(successor, columns));
+  const best = f.let('i32', wanted[0] ?? 0);
+  for (const run of runsOf(wanted)) f.set<'i32'>(best, higher(target, f, best, run));
+  f.set<'i32'>(next, best);
+  f.if(i32.eq(best, columns - 1), () => f.set<'i32'>(next, WALK_END));
+}
+
+/** Columns [from, to). */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The column with the highest score, among `best` and the run. */
+function higher(target: Target, code: FunctionBuilder, best: I32, { from, to }: Run): Expr<'i32'> {
+  const name = 'higher_score';
+  target.module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (f, [found, first, end]) => {
+    const score = (column: I32): Expr<'f32'> => f32.load(i32.add(scoresOf(target, 0), i32.mul(column, FLOAT_BYTES)));
+    f.for(first, end, (column) => {
+      f.if(f32.gt(score(column), score(found)), () => f.set<'i32'>(found, column));
+    });
+    f.return(found);
+  });
+  return code.result('i32', name, [best, from, to]);
+}
+
+/** Cuts a list of columns into pieces that ascend by one. */
+function runsOf(columns: readonly number[]): readonly Run[] {
+  const runs: Run[] = [];
+  for (const column of columns) {
+    const last = runs.at(-1);
+    if (last?.to === column) runs[runs.length - 1] = { from: last.from, to: column + 1 };
+    else runs.push({ from: column, to: column + 1 });
+  }
+  return runs;
+}
+
+/** Address of the scores of row i of the list that was scored last. */
+function scoresOf({ layout }: Pick<Target, 'layout'>, i: I32): I32 {
+  const { at, columns } = layout.buffer('$router');
+  return i32.add(at, i32.mul(i, strideOf({ dtype: 'f32', columns }) * FLOAT_BYTES));
+}
