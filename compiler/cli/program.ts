@@ -5,12 +5,14 @@ import type { Diagnostic } from '../../ir/diagnostics/diagnostic.ts';
 import { RadialRuntimeError } from '../../runtime/artifact/index.ts';
 import { benchCommand } from './commands/bench.ts';
 import { compileCommand } from './commands/compile.ts';
+import { evalCommand } from './commands/eval.ts';
 import { explainCommand } from './commands/explain.ts';
 import { forwardCommand } from './commands/forward.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { optCommand } from './commands/opt.ts';
+import { oracleCommand } from './commands/oracle.ts';
 import { profileCommand } from './commands/profile.ts';
 import { runCommand } from './commands/run.ts';
 import { targetsCommand } from './commands/targets.ts';
@@ -28,8 +30,10 @@ const commands: readonly ((io: Io) => Command)[] = [
   verifyCommand,
   inspectCommand,
   benchCommand,
+  evalCommand,
   profileCommand,
   mergeCommand,
+  oracleCommand,
   optCommand,
   initCommand,
   targetsCommand,

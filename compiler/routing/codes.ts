@@ -1,12 +1,12 @@
-/** @file The diagnostics of profiles: RC12xx. */
+/** @file The diagnostics of profiles, evaluations and oracles: RC12xx. */
 import type { CodeInfo, DiagnosticCode } from '../../ir/diagnostics/diagnostic.ts';
 
 export const routingCodes = {
   RC1201: {
     title: 'the model cannot be given probes',
     explanation:
-      'A profile is made by a program whose blocks report what they do to the hidden state. `radialc profile` compiles it from ' +
-      'a checkpoint, or from IR text in which the sum that ends each block is an operation of its own. In a program that is ' +
+      'Profiles and oracles are made by a program whose blocks report what they do to the hidden state. It is compiled from a ' +
+      'checkpoint, or from IR text in which the sum that ends each block is an operation of its own. In a program that is ' +
       'compiled already, nothing can be inserted.',
   },
   RC1202: {
@@ -15,7 +15,9 @@ export const routingCodes = {
   },
   RC1203: {
     title: 'the model has no tokenizer',
-    explanation: 'A text is profiled as token ids, so the checkpoint folder must have a tokenizer.json.',
+    explanation:
+      'A text is read as token ids, so the checkpoint folder must have a tokenizer.json. Modules in text form (.rir) have none: ' +
+      '`radialc eval` takes the tokenizer of the model that they are compared with.',
   },
   RC1204: {
     title: 'the text is empty',
@@ -38,10 +40,10 @@ export const routingCodes = {
       'Each window begins with the start token where the model has one, and holds at least one token of text.',
   },
   RC1208: {
-    title: 'something else than a profile is in the way',
+    title: 'something else is in the place of the output',
     explanation:
-      'The output replaces an older profile, but nothing else: not a file of another kind, and not one of the profiles that ' +
-      'are being merged.',
+      'The output replaces an older report of the same kind, but nothing else: not a file of another kind, and not one of the ' +
+      'inputs, such as the profiles that are being merged.',
   },
   RC1209: {
     title: 'there is an unfinished profile',
@@ -60,10 +62,10 @@ export const routingCodes = {
       'the same as without the interruption. Repeat the first command with --resume added, or choose another output.',
   },
   RC1212: {
-    title: 'the profile could not be written',
+    title: 'the report could not be written',
     explanation:
-      'The operating system refused the file; the message says why. What was saved before is still there: once the cause is ' +
-      'removed, --resume goes on from it.',
+      'The operating system refused the file; the message says why. What was saved of a profile before is still there: once ' +
+      'the cause is removed, --resume goes on from it.',
   },
   RC1213: {
     title: 'the file is not a profile',
@@ -91,5 +93,52 @@ export const routingCodes = {
     explanation:
       'A file of images is a JSON object `{"pixel_values": [image, …]}` with images as [channel][row][column] of finite ' +
       'numbers, of the size that the model takes; routes are not followed. It may have at most 64 MiB.',
+  },
+  RC1221: {
+    title: 'the model is no language model',
+    explanation:
+      '`radialc eval` and `radialc oracle` measure how well a model predicts text. An image model predicts none.',
+  },
+  RC1222: {
+    title: 'the tokenizers of the models differ',
+    explanation:
+      'Two models are compared token by token, so both must cut a text into the same tokens, and begin it with the same start ' +
+      'token. Where only one of them has a tokenizer, it is taken for both.',
+  },
+  RC1223: {
+    title: 'the vocabularies of the models differ',
+    explanation: 'Two models are compared by the probabilities of the same tokens, so both must have equally many.',
+  },
+  RC1224: {
+    title: 'the window is longer than the context',
+    explanation:
+      'A window is run as one sequence, so each of the models must have room for it. The context of a compiled program is ' +
+      'fixed; `radialc inspect` shows it.',
+  },
+  RC1225: {
+    title: 'there is nothing to predict',
+    explanation:
+      'A token is predicted from what comes before it: from the start token where the model has one, else from the text. Of ' +
+      'a single token without a start token nothing can be said.',
+  },
+  RC1226: {
+    title: 'the logits are not finite',
+    explanation:
+      'A probability follows from finite logits only. A logit that is infinite or no number comes from a damaged checkpoint, ' +
+      'or from numbers beyond the range of 32-bit floats.',
+  },
+  RC1227: {
+    title: 'no text fills a window',
+    explanation:
+      'A warning. Tokens at the end of a long window are predicted from more text, so the loss over short texts is higher than ' +
+      'that over long ones. Results on the same text with the same window can still be compared.',
+  },
+  RC1228: {
+    title: 'on-policy decisions need --kv project',
+    explanation:
+      'On-policy, a block is decided by what it does in the routed run. Under `project` a token leaves the same k and v at an ' +
+      'attention block whether it executes or skips it, so one run decides the block for all tokens at once. Under `absent` and ' +
+      '`latest` each decision changes what the later tokens see at that block. Off-policy (`--policy off`) decides by the ' +
+      'dense run, under every KV policy.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

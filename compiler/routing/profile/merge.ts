@@ -1,13 +1,14 @@
 /** @file Makes one profile of its shards: exactly what a single run over all windows would have counted. */
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
-import { checkOutput, writeProfile } from './files.ts';
+import { checkOutput, writeOutput } from '../output.ts';
+import { FORMAT, profileText } from './print.ts';
 import { WHOLE, addProfile, createProfile, differences } from './profile.ts';
 import type { Profile } from './profile.ts';
 import { readProfile } from './read.ts';
 
 /** Merges the profiles of these files into `out`. @throws RadialError RC1208, RC1212 to RC1216 */
 export function mergeProfiles(paths: readonly string[], out: string): Profile {
-  checkOutput(out, paths);
+  checkOutput(out, { format: FORMAT, inputs: paths });
   const shards = new Map<number, string>();
   let merged: Profile | undefined;
   let count = 0;
@@ -30,7 +31,7 @@ export function mergeProfiles(paths: readonly string[], out: string): Profile {
     });
   }
   merged.next = null;
-  writeProfile(out, merged);
+  writeOutput(out, profileText(merged));
   return merged;
 }
 

@@ -1,4 +1,5 @@
 /** @file A profile as JSON: the same profile is the same text, byte for byte. */
+import { jsonLines } from '../output.ts';
 import { HIGHEST, LOWEST, PER_OCTAVE } from './histogram.ts';
 import { pooled } from './profile.ts';
 import type { Profile, Role } from './profile.ts';
@@ -60,12 +61,10 @@ export function profileData(profile: Profile) {
   };
 }
 
-/** The file: a line for each field, and one for each block. */
+/** The file. */
 export function profileText(profile: Profile): string {
   const { blocks, ...fields } = profileData(profile);
-  const lines = Object.entries(fields).map(([key, value]) => ` ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
-  const list = blocks.map((block) => `  ${JSON.stringify(block)}`).join(',\n');
-  return `{\n${lines.join(',\n')},\n "blocks": [\n${list}\n ]\n}\n`;
+  return jsonLines(fields, { blocks });
 }
 
 /** Buckets from the first to the last one that holds anything. */

@@ -5,22 +5,16 @@
  * and f what its branch adds (Dotzel et al. 2024, arXiv 2404.04900). Every position of every window counts, the start
  * token's too. A token counts at the blocks that it executed.
  */
+import type { InputFile } from '../text/files.ts';
 import { addTally, count, createTally, totalOf } from './tally.ts';
 import type { Tally } from './tally.ts';
 
 export type Role = 'attention' | 'mlp';
 
-/** A file that was profiled on, told by its content; its folder is left out, since shards may come from several machines. */
-export interface InputFile {
-  readonly name: string;
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
 /** What the shards of one profile have in common. */
 export interface Subject {
   readonly model: {
-    /** See `model-hash.ts`. */
+    /** See `../model-hash.ts`. */
     readonly sha256: string;
     /** For example `opt`. */
     readonly family: string;

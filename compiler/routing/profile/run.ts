@@ -6,12 +6,14 @@
  */
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
-import { checkOutput, partialFile, readPartial, removePartial, requireNoPartial, writeProfile } from './files.ts';
-import { openModel } from './open.ts';
-import type { OpenModel } from './open.ts';
+import { openModel } from '../open.ts';
+import type { OpenModel } from '../open.ts';
+import { checkOutput, writeOutput } from '../output.ts';
+import { checkFile, describeFile } from '../text/files.ts';
+import { partialFile, readPartial, removePartial, requireNoPartial } from './files.ts';
+import { FORMAT, profileText } from './print.ts';
 import { countToken, createProfile } from './profile.ts';
 import type { Profile, Shard, Subject } from './profile.ts';
-import { checkFile, describeFile } from './text.ts';
 import { itemsOf } from './windows.ts';
 import type { Item, Sources } from './windows.ts';
 
@@ -45,7 +47,7 @@ export interface Profiled {
 export async function profileModel(request: ProfileRequest): Promise<Profiled> {
   const { out, paths, input, resume, signal } = request;
   for (const path of paths) checkFile(path, input);
-  checkOutput(out, paths);
+  checkOutput(out, { format: FORMAT, inputs: paths });
   if (!resume) requireNoPartial(out);
   const opened = await openModel(request.model, { window: request.window, signal });
   try {
@@ -58,7 +60,7 @@ export async function profileModel(request: ProfileRequest): Promise<Profiled> {
     const [started, before] = [performance.now(), profile.tokens];
     await runSaving(opened.model, profile, request);
     const seconds = (performance.now() - started) / 1000;
-    writeProfile(out, profile);
+    writeOutput(out, profileText(profile));
     removePartial(out);
     return { profile, tokens: profile.tokens - before, seconds };
   } finally {
@@ -99,13 +101,13 @@ async function subjectOf(request: ProfileRequest, { model, sha256, tokenizer }: 
 /** Saves before the first window, so that a place that cannot be written to is found out at once. */
 async function runSaving(model: RadialModel, profile: Profile, request: ProfileRequest): Promise<void> {
   const { out, onSaved } = request;
-  writeProfile(partialFile(out), profile);
+  writeOutput(partialFile(out), profileText(profile));
   try {
     await runAll(model, profile, request);
   } catch (error) {
     try {
       if (profile.windows === 0) removePartial(out);
-      else writeProfile(partialFile(out), profile);
+      else writeOutput(partialFile(out), profileText(profile));
     } catch {
       // What was saved last is still there, and the error that ended the run says more.
     }
@@ -126,7 +128,7 @@ async function runAll(model: RadialModel, profile: Profile, request: ProfileRequ
     if (index > done) profile.next = index;
     if (!mine) continue;
     onProgress?.(item.progress);
-    if (++unsaved % saveEvery === 0) writeProfile(partialFile(request.out), profile);
+    if (++unsaved % saveEvery === 0) writeOutput(partialFile(request.out), profileText(profile));
   }
   profile.next = null;
 }

@@ -7,10 +7,9 @@
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import { RadialRuntimeError, checkPixels } from '../../../runtime/index.ts';
 import type { Pixels, RadialModel } from '../../../runtime/index.ts';
-import type { InputFile, Subject } from './profile.ts';
-import { emptyText, readText } from './text.ts';
-import { encodeParts } from './tokens.ts';
-import type { Encode } from './tokens.ts';
+import { codecOf } from '../text/codec.ts';
+import { sizeOf, textRuns } from '../text/runs.ts';
+import type { Subject } from './profile.ts';
 
 export interface Item {
   readonly input: readonly number[] | { readonly pixelValues: Pixels };
@@ -29,44 +28,18 @@ export function itemsOf(model: RadialModel, subject: Subject, sources: Sources):
   return subject.input === 'text' ? windows(model, subject, sources) : images(model, subject, sources);
 }
 
-/** What a window begins with. */
-function startOf({ info: { tokens } }: RadialModel): readonly number[] {
-  return tokens.addBos && tokens.bos !== null ? [tokens.bos] : [];
-}
-
 async function* windows(
   model: RadialModel,
   { window, maxTokens, files }: Subject,
   { paths }: Sources,
 ): AsyncGenerator<Item, void> {
-  const start = startOf(model);
-  const room = window - start.length;
-  if (room < 1) {
+  const codec = codecOf(model);
+  const length = window - codec.start.length;
+  if (length < 1) {
     fail('RC1207', `a window of ${window} has no room beside the start token`, { help: 'give a larger --window' });
   }
-  const encode: Encode = async (text) => (await model.encode(text)).slice(start.length);
-  const limit = maxTokens ?? Infinity;
-  const total = sizeOf(files);
-  let [tokens, bytes] = [0, 0];
-  for (const [i, file] of files.entries()) {
-    const path = paths[i] ?? file.name;
-    let held: number[] = [];
-    let found = false;
-    for await (const { ids, part } of encodeParts(readText(path, file), encode)) {
-      const taken = ids.slice(0, limit - tokens);
-      found ||= taken.length > 0;
-      tokens += taken.length;
-      held = held.concat(taken);
-      const progress = Math.max((bytes + part.end) / total, tokens / limit);
-      for (; held.length >= room; held = held.slice(room)) {
-        yield { input: [...start, ...held.slice(0, room)], progress };
-      }
-      if (tokens >= limit) break;
-    }
-    if (!found) emptyText(path);
-    bytes += file.bytes;
-    if (held.length > 0) yield { input: [...start, ...held], progress: Math.max(bytes / total, tokens / limit) };
-    if (tokens >= limit) return;
+  for await (const { ids, progress } of textRuns(codec, { paths, files, maxTokens }, { length, shared: 0 })) {
+    yield { input: [...codec.start, ...ids], progress };
   }
 }
 
@@ -99,8 +72,4 @@ function checked(pixels: Pixels, size: Parameters<typeof checkPixels>[1], file: 
       help: found?.help ?? 'radialc explain RC1217 says more',
     });
   }
-}
-
-function sizeOf(files: readonly InputFile[]): number {
-  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

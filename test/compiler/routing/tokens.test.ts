@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeParts } from '../../../compiler/routing/profile/tokens.ts';
-import type { Encode } from '../../../compiler/routing/profile/tokens.ts';
+import { encodeParts } from '../../../compiler/routing/text/tokens.ts';
+import type { Encode } from '../../../compiler/routing/text/tokens.ts';
 import { createTokenizer } from '../../../runtime/tokenizer.ts';
 import { sharedData } from '../../support/shared.ts';
 import { tokenizerJson } from '../cli/support.ts';

@@ -1,5 +1,5 @@
 /**
- * @file What a profile knows its model by: the SHA-256 of its graph and of its weights.
+ * @file What a report knows its model by: the SHA-256 of its graph and of its weights.
  *
  * The graph is the text of the module that the front end makes, without its name, which is that of the folder. The weights
  * are those that the graph names, in its order, as 32-bit floats. So the hash is the same for every copy of a checkpoint,
@@ -8,8 +8,8 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { printModule } from '../../../ir/index.ts';
-import type { Input } from '../../input.ts';
+import { printModule } from '../../ir/index.ts';
+import type { Input } from '../input.ts';
 
 /** Elements that are read at a time. */
 const SLAB = 1 << 20;

@@ -1,15 +1,16 @@
-/** @file Opens a model to be profiled: compiled in memory, with probes in its blocks. */
+/** @file Opens a model to look into: compiled in memory, with probes in its blocks. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../../../ir/diagnostics/diagnostic.ts';
-import { MANIFEST_FILE } from '../../../runtime/artifact/index.ts';
-import { createModel } from '../../../runtime/index.ts';
-import type { RadialModel } from '../../../runtime/index.ts';
-import { fillWeights } from '../../artifact/index.ts';
-import { build } from '../../build.ts';
-import type { Built } from '../../build.ts';
-import { openInput } from '../../input.ts';
+import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import type { KvPolicy } from '../../ir/index.ts';
+import { MANIFEST_FILE } from '../../runtime/artifact/index.ts';
+import { createModel } from '../../runtime/index.ts';
+import type { RadialModel } from '../../runtime/index.ts';
+import { fillWeights } from '../artifact/index.ts';
+import { build } from '../build.ts';
+import type { Built } from '../build.ts';
+import { openInput } from '../input.ts';
 import { modelHash } from './model-hash.ts';
 
 export interface OpenModel {
@@ -20,15 +21,24 @@ export interface OpenModel {
 }
 
 export interface OpenOptions {
+  /** Most positions; default: what the model has. */
   readonly window?: number | undefined;
+  /** Lets the caller give each token's walk, under this policy. Default: the sequential program. */
+  readonly kv?: KvPolicy | undefined;
   readonly signal: AbortSignal;
 }
 
 /** The caller disposes of the model. @throws RadialError RC1201, and what compilation can end with */
-export async function openModel(path: string, { window, signal }: OpenOptions): Promise<OpenModel> {
+export async function openModel(path: string, { window, kv, signal }: OpenOptions): Promise<OpenModel> {
   if (existsSync(join(path, MANIFEST_FILE))) noProbes(path);
   const sha256 = await hashOf(path, signal);
-  const built = await build({ input: path, probes: true, context: window, signal });
+  const built = await build({
+    input: path,
+    probes: true,
+    context: window,
+    ...(kv !== undefined && { route: 'external', kv }),
+    signal,
+  });
   try {
     const { info, wasm, program, source, tokenizer: files } = built;
     if (info.abi.probes === null) noProbes(path);

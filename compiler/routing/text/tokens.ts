@@ -23,7 +23,9 @@ const TRIES = 16;
 
 export interface TokenRun<Part> {
   readonly ids: readonly number[];
-  /** The part in which, or before which, the text of these ids ends. */
+  /** What these ids stand for; all texts together are the whole. */
+  readonly text: string;
+  /** The part in which, or before which, this text ends. */
   readonly part: Part;
 }
 
@@ -40,12 +42,12 @@ export async function* encodeParts<Part extends { readonly text: string }>(
     let from = 0;
     while (rest.length - from >= PIECE + CONTEXT) {
       const { end, next } = await findCut(rest.slice(from, from + PIECE + CONTEXT), encode);
-      yield { ids: await encode(rest.slice(from, from + end)), part };
+      yield { ids: await encode(rest.slice(from, from + end)), text: rest.slice(from, from + next), part };
       from += next;
     }
     rest = rest.slice(from);
   }
-  if (rest !== '' && last !== undefined) yield { ids: await encode(rest), part: last };
+  if (rest !== '' && last !== undefined) yield { ids: await encode(rest), text: rest, part: last };
 }
 
 /** Where a piece ends, and where the next one begins: there, or after the space. */

@@ -4,9 +4,15 @@ import { basename } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import { openNamed } from '../../frontend/files.ts';
-import type { InputFile } from './profile.ts';
 
 const PIECE_BYTES = 1 << 18;
+
+/** A file that a model was run on, told by its content; its folder is left out, since reports may come from several machines. */
+export interface InputFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
 
 /** What can be told of a file without reading it. @throws RadialError RC0132, RC0134; for a text: RC1204 (empty) */
 export function checkFile(path: string, kind: 'text' | 'images'): void {
@@ -53,7 +59,7 @@ export function* readText(path: string, { sha256 }: InputFile): Generator<TextPa
   }
   decoder.end();
   if (hash.digest('hex') !== sha256) {
-    fail('RC0139', 'the text was changed while it was profiled', {
+    fail('RC0139', 'the text was changed while it was read', {
       place: { file: path },
       help: 'start again with the text as it is now',
     });

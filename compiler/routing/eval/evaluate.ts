@@ -1,0 +1,126 @@
+/** @file Measures a model on text, alone or beside the dense one: what it predicts, how deep and how fast it goes. */
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
+import type { RadialModel } from '../../../runtime/index.ts';
+import { checkFile, describeFile } from '../text/files.ts';
+import type { InputFile } from '../text/files.ts';
+import { commonCodec } from './codec.ts';
+import type { Row } from './logits.ts';
+import { agreementOf, countRun, createScore, qualityOf } from './score.ts';
+import type { Agreement, Quality, Score } from './score.ts';
+import { requireLike, windowFor } from './subjects.ts';
+import type { Subject } from './subjects.ts';
+import { windowsOf } from './windows.ts';
+import type { Window } from './windows.ts';
+
+export interface EvaluationRequest {
+  readonly subject: Subject;
+  /** The dense model that the subject is compared with. */
+  readonly against?: Subject | undefined;
+  /** Texts. */
+  readonly paths: readonly string[];
+  /** Default: the context of the models, the shorter one of two. */
+  readonly window?: number | undefined;
+  readonly maxTokens?: number | undefined;
+  readonly mode: 'prefill' | 'decode';
+  readonly signal: AbortSignal;
+  /** From 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+}
+
+export interface Speed {
+  /** That the model ran, without what was done to its input and output. */
+  readonly seconds: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface Evaluation {
+  readonly files: readonly InputFile[];
+  readonly window: number;
+  readonly maxTokens: number | null;
+  readonly mode: 'prefill' | 'decode';
+  readonly windows: number;
+  /** Tokens that were predicted. */
+  readonly tokens: number;
+  /** Bytes of the text, the first token included that nothing predicts where there is no start token. */
+  readonly bytes: number;
+  readonly model: Quality;
+  readonly against: Quality | null;
+  readonly agreement: Agreement | null;
+  readonly timing: { readonly model: Speed; readonly against: Speed | null };
+  /** RC1227. */
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** A model that is being measured. */
+interface Run {
+  readonly model: RadialModel;
+  readonly score: Score;
+  seconds: number;
+}
+
+/**
+ * Runs the models on all windows of the texts, in memory that does not grow with their length.
+ * @throws RadialError RC1203 to RC1205, RC1221 to RC1226, RC0139; the signal's reason
+ */
+export async function evaluateModel(request: EvaluationRequest): Promise<Evaluation> {
+  const { subject, against, paths, maxTokens = null, mode, signal } = request;
+  const subjects = against === undefined ? [subject] : [subject, against];
+  for (const path of paths) checkFile(path, 'text');
+  requireLike(subjects);
+  const window = windowFor(subjects, request.window);
+  const codec = await commonCodec(subjects);
+  const files: InputFile[] = [];
+  for (const path of paths) files.push(await describeFile(path, 'text', signal));
+  const run: Run = { model: subject.model, score: createScore(), seconds: 0 };
+  const dense: Run | undefined = against && { model: against.model, score: createScore(), seconds: 0 };
+  let [windows, bytes, longest] = [0, 0, 0];
+  for await (const item of windowsOf(codec, { paths, files, maxTokens }, window)) {
+    const expected = dense && (await runWindow(dense, item, request));
+    await runWindow(run, item, request, expected);
+    windows++;
+    bytes += item.bytes;
+    longest = Math.max(longest, item.ids.length);
+    request.onProgress?.(item.progress);
+  }
+  return {
+    files,
+    window,
+    maxTokens,
+    mode,
+    windows,
+    tokens: run.score.tokens,
+    bytes,
+    model: qualityOf(run.score, bytes),
+    against: dense === undefined ? null : qualityOf(dense.score, bytes),
+    agreement: dense === undefined ? null : agreementOf(run.score),
+    timing: { model: speedOf(run), against: dense === undefined ? null : speedOf(dense) },
+    warnings: longest < window ? [shortText(longest, window, paths)] : [],
+  };
+}
+
+/** Counts what the model predicts in a window. Gives its rows. */
+async function runWindow(
+  run: Run,
+  { ids, targets }: Window,
+  { mode, signal }: EvaluationRequest,
+  dense?: readonly Row[],
+): Promise<readonly Row[]> {
+  const started = performance.now();
+  const result = await run.model.forward(ids, { mode, signal });
+  run.seconds += (performance.now() - started) / 1000;
+  return countRun(run.score, result, targets, dense);
+}
+
+function speedOf({ score, seconds }: Run): Speed {
+  return { seconds, tokensPerSecond: score.tokens / seconds };
+}
+
+function shortText(longest: number, window: number, paths: readonly string[]): Diagnostic {
+  return {
+    code: 'RC1227',
+    severity: 'warning',
+    message: `no text fills a window of ${window}: the longest has ${longest} predictions`,
+    place: { file: paths.join(', ') },
+    help: 'compare only with results on the same text, or give a longer one',
+  };
+}
