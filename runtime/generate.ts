@@ -1,7 +1,7 @@
 /** @file Generates tokens one after the other. */
 import type { GenerateOptions, GeneratedToken } from './api.ts';
 import { fail } from './artifact/errors.ts';
-import { checkNames, booleanOption, numberOption, signalOption, stringsOption } from './options.ts';
+import { checkNames, booleanOption, functionOption, numberOption, signalOption, stringsOption } from './options.ts';
 import type { Program } from './program.ts';
 import type { Router, Routes } from './routes.ts';
 import { createSampler } from './sampler.ts';
@@ -12,17 +12,8 @@ import type { StopFilter, TextStream } from './text.ts';
 import { turn } from './host.ts';
 
 const names = [
-  'maxNewTokens',
-  'temperature',
-  'topK',
-  'topP',
-  'seed',
-  'stop',
-  'ignoreEos',
-  'signal',
-  'route',
-  'threshold',
-];
+  'maxNewTokens', 'temperature', 'topK', 'topP', 'seed', 'stop', 'ignoreEos', 'signal', 'route', 'threshold', 'onRoute',
+]; // prettier-ignore
 
 /** Checked options. */
 export interface Generation {
@@ -33,6 +24,7 @@ export interface Generation {
   readonly signal: AbortSignal | undefined;
   readonly router: Router;
   readonly threshold: number | undefined;
+  readonly onRoute: NonNullable<GenerateOptions['onRoute']>;
 }
 
 /** @throws RadialError RC0901, RC0902, RC092x */
@@ -49,6 +41,7 @@ export function readGenerateOptions(options: GenerateOptions, routes: Routes): G
     fail('RC0902', 'topK and topP have no effect at temperature 0', { help: 'add temperature: 1, or leave them out' });
   }
   signalOption(signal);
+  functionOption('onRoute', options.onRoute);
   return {
     maxNewTokens: numberOption('maxNewTokens', maxNewTokens, { min: 0, max: safe, integer: true }),
     sampler: createSampler({
@@ -61,6 +54,7 @@ export function readGenerateOptions(options: GenerateOptions, routes: Routes): G
     signal,
     router: routes.router(route),
     threshold: routes.threshold(options.threshold),
+    onRoute: options.onRoute ?? (() => undefined),
   };
 }
 
@@ -96,7 +90,7 @@ export async function* generateTokens(
   { ids, stream, check }: GenerationInput,
   options: Generation,
 ): AsyncGenerator<GeneratedToken, void, undefined> {
-  const { sampler, signal, router, ignoreEos } = options;
+  const { sampler, signal, router, ignoreEos, onRoute } = options;
   const count = newTokenCount(ids.length, options.maxNewTokens, program.info.shapes.context);
   const walks = ids.map((id, position) => router(position, id));
   if (count === 0) return;
@@ -107,6 +101,7 @@ export async function* generateTokens(
     logits: [logits],
     walks: taken,
   } = await runSequence(program, { ids, walks }, { mode: 'prefill', positions: [ids.length - 1], check, signal });
+  taken.forEach((walk, position) => onRoute(position, ids[position] ?? 0, walk));
   for (let n = 1; logits !== undefined; n++) {
     const path = taken.at(-1) ?? [];
     const id = sampler(logits);
@@ -121,6 +116,7 @@ export async function* generateTokens(
     const walk = router(position, id);
     program.decode(position, id, walk);
     taken = [walk ?? program.walk(0)];
+    onRoute(position, id, taken[0] ?? []);
     [logits] = program.logits(0, 1);
   }
 }
