@@ -1,5 +1,7 @@
 /** @file Where a step's gradient comes from: this thread, or several threads that each compute a share of the batch. */
 import { Worker } from 'node:worker_threads';
+import { compiledMatmul } from './matmul.ts';
+import type { CompiledMatmul } from './matmul.ts';
 import { parameterCount, parameterSpecs } from './model.ts';
 import { sharesOf } from './settings.ts';
 import type { TrainSettings } from './settings.ts';
@@ -21,6 +23,8 @@ export interface ThreadData {
   readonly parameters: Float32Array;
   /** Written by the thread. */
   readonly gradient: Float32Array;
+  /** All threads compute with one module, and so with one rounding. */
+  readonly matmul: CompiledMatmul;
 }
 
 /** Starts the threads where `settings.workers` asks for several. */
@@ -42,8 +46,9 @@ function inThreads(text: Uint16Array, settings: TrainSettings): GradientSource {
   const sharedText = new Uint16Array(new SharedArrayBuffer(text.byteLength));
   sharedText.set(text);
   const parameters = sharedFloats(count);
+  const matmul = compiledMatmul();
   const threads = Array.from({ length: settings.workers }, (_, worker) => {
-    const data: ThreadData = { text: sharedText, settings, worker, parameters, gradient: sharedFloats(count) };
+    const data: ThreadData = { text: sharedText, settings, worker, parameters, gradient: sharedFloats(count), matmul };
     return { gradient: data.gradient, thread: new Worker(threadFile(), { workerData: data }) };
   });
   const mean = new Float32Array(count);

@@ -1,8 +1,8 @@
 /** @file The model: OPT with pre-norm, learned positions, ReLU and a tied head. Its parameters and its forward pass. */
 import * as tf from '@tensorflow/tfjs-core';
 import { causalAttention } from './attention.ts';
+import type { Matrix, Vector } from './matmul.ts';
 import { embed, layerNorm, linear, relu, residual, tiedHead } from './ops.ts';
-import type { Matrix, Vector } from './ops.ts';
 import { normals, seededRandom } from './random.ts';
 
 export interface ModelShape {

@@ -3,7 +3,8 @@
  * all its directions learn at one pace, not just the few that the gradient is full of.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Matrix } from './ops.ts';
+import { product, transposed, view } from './matmul.ts';
+import type { Matrix } from './matmul.ts';
 
 const MOMENTUM = 0.95;
 /** Root mean square of an update, before the learning rate: on the scale of Adam's, so that one rate serves both. */
@@ -40,12 +41,14 @@ export function muonUpdate(
 function orthogonalised(matrix: Matrix): Matrix {
   const tall = matrix.shape[0] > matrix.shape[1];
   const [a, b, c] = QUINTIC;
-  let x = tall ? tf.transpose(matrix) : matrix;
-  x = tf.div(x, tf.add(tf.sqrt(tf.sum(tf.square(x))), 1e-12));
+  let x: Matrix = tf.div(matrix, tf.add(tf.sqrt(tf.sum(tf.square(matrix))), 1e-12));
   for (let i = 0; i < ITERATIONS; i++) {
-    const square = tf.matMul(x, tf.transpose(x));
-    const mixed = tf.add<Matrix>(tf.mul(square, b), tf.mul(tf.matMul(square, square), c));
-    x = tf.add(tf.mul(x, a), tf.matMul(mixed, x));
+    // A tall matrix is the transpose of a wide one: Xᵀ ← a Xᵀ + Xᵀ (b A + c A²), and A is symmetric.
+    const here = view(x);
+    const square = view(tall ? product(transposed(here), here) : product(here, transposed(here)));
+    const mixed = view(product(square, square, { scale: c, plus: { matrix: square, factor: b } }));
+    const plus = { matrix: here, factor: a };
+    x = tall ? product(here, mixed, { plus }) : product(mixed, here, { plus });
   }
-  return tall ? tf.transpose(x) : x;
+  return x;
 }

@@ -1,34 +1,13 @@
 /**
  * @file The model's layers as tfjs operations with gradients of their own.
  *
- * On the wasm backend a product of two plain matrices runs on XNNPACK, while one with `transposeA` or `transposeB`, or
- * of rank 3 and more, runs on a loop that is ten times slower; the gradients that tfjs brings use the latter. So each
- * layer here is a `customGrad` of plain 2-D products with explicit transposes. Activations are `(rows, columns)` with
+ * The products are those of `matmul.ts`, so each layer that has one is a `customGrad`; so are the others, of which tfjs'
+ * own gradients lack parts or are slow on the wasm backend. Activations are `(rows, columns)` with
  * rows = batch · tokens.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-backend-wasm';
-
-export type Matrix = tf.Tensor2D;
-export type Vector = tf.Tensor1D;
-
-/** Chooses the wasm backend; to be awaited before anything else of this folder computes. */
-export async function startBackend(): Promise<void> {
-  if (tf.getBackend() !== 'wasm') await tf.setBackend('wasm');
-  await tf.ready();
-}
-
-/** Sums over the rows: (rows, columns) → (columns), as a product, since a sum along the first axis is slow. */
-function columnSums(x: Matrix): Vector {
-  const ones = tf.ones<tf.Rank.R2>([1, x.shape[0]]);
-  return tf.reshape(tf.matMul(ones, x), [x.shape[1]]);
-}
-
-/** aᵀ · b; transposes the smaller of a and the result. */
-function transposedProduct(a: Matrix, b: Matrix): Matrix {
-  if (a.shape[1] <= b.shape[1]) return tf.matMul(tf.transpose(a), b);
-  return tf.transpose(tf.matMul(tf.transpose(b), a));
-}
+import { columnSums, product, repeatedRow, transposed, view } from './matmul.ts';
+import type { Matrix, Vector } from './matmul.ts';
 
 /** What tfjs hands to a gradient function, as matrices. */
 function matrices(saved: readonly tf.Tensor[]): readonly Matrix[] {
@@ -49,11 +28,16 @@ export function linear(x: Matrix, w: Matrix, b: Vector): Matrix {
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
       const [inp, weights] = [pick(matrices(saved), 0), pick(matrices(saved), 1)];
       const dOut = dy as Matrix;
-      return [tf.matMul(dOut, tf.transpose(weights)), transposedProduct(inp, dOut), columnSums(dOut)];
+      return [
+        product(view(dOut), transposed(view(weights))),
+        product(transposed(view(inp)), view(dOut)),
+        columnSums(dOut),
+      ];
     };
-    return { value: tf.add(tf.matMul(input, weight), bias), gradFunc };
+    const plus = { matrix: repeatedRow(bias, input.shape[0]), factor: 1 };
+    return { value: product(view(input), view(weight), { plus }), gradFunc };
   });
-  return op(x, w, b) as Matrix;
+  return op(x, w, b);
 }
 
 /** The residual sum of two matrices of one shape. */
@@ -130,11 +114,12 @@ export function tiedHead(x: Matrix, table: Matrix): Matrix {
     save([input, rows]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
       const [inp, entries] = [pick(matrices(saved), 0), pick(matrices(saved), 1)];
-      return [tf.matMul(dy, entries), transposedProduct(dy as Matrix, inp)];
+      const dOut = view(dy as Matrix);
+      return [product(dOut, view(entries)), product(transposed(dOut), view(inp))];
     };
-    return { value: tf.matMul(input, tf.transpose(rows)), gradFunc };
+    return { value: product(view(input), transposed(view(rows))), gradFunc };
   });
-  return op(x, table) as Matrix;
+  return op(x, table);
 }
 
 /** The mean over rows of −ln softmax(logits)[row, target], in nats; logits (rows, vocab), one target for each row. */

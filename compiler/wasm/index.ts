@@ -5,6 +5,9 @@ import { defineProgram } from './control/program.ts';
 import { layoutOf } from './plan/layout.ts';
 import { COUNTERS } from './plan/scratch.ts';
 
+export type { Arithmetic } from './asm/module.ts';
+export { emitMatmul, matmulFacts } from './matmul/emit.ts';
+export type { MatmulExports, MatmulFacts } from './matmul/emit.ts';
 export { targetBuffers } from './plan/scratch.ts';
 
 export interface WasmOptions {

@@ -2,9 +2,22 @@
 import type binaryen from 'binaryen';
 import { FunctionBuilder, localAt } from './function.ts';
 import type { Local, TypeCodes } from './function.ts';
-import type { Module, ValueType } from './values.ts';
+import { expr, f32x4 } from './values.ts';
+import type { Module, Ref, V128, ValueType } from './values.ts';
 
 const PAGE_BYTES = 65_536;
+const MOST_PAGES = 65_536;
+
+/**
+ * How a · b + c is computed: `separate` rounds the product and the sum, `fused` (relaxed SIMD) only the sum where the
+ * machine can.
+ */
+export type Arithmetic = 'separate' | 'fused';
+
+/** Part of binaryen.js that its declarations lack. */
+interface TernarySetter {
+  readonly SIMDTernary: { setOp(node: Ref, operation: binaryen.Operations): void };
+}
 
 export interface Signature<P extends readonly ValueType[]> {
   readonly params: P;
@@ -17,11 +30,13 @@ export class ModuleBuilder {
   readonly #binaryen: typeof binaryen;
   readonly #m: Module;
   readonly #types: TypeCodes;
+  readonly #arithmetic: Arithmetic;
   /** Signatures of the functions. */
   readonly #defined = new Map<string, string>();
 
-  constructor(library: typeof binaryen) {
+  constructor(library: typeof binaryen, arithmetic: Arithmetic = 'separate') {
     this.#binaryen = library;
+    this.#arithmetic = arithmetic;
     this.#m = new library.Module();
     this.#types = { i32: library.i32, f32: library.f32, v128: library.v128 };
     const { Features } = library;
@@ -31,13 +46,33 @@ export class ModuleBuilder {
         Features.SIMD128 |
         Features.BulkMemory |
         Features.BulkMemoryOpt |
-        Features.SignExt,
+        Features.SignExt |
+        (arithmetic === 'fused' ? Features.RelaxedSIMD : Features.MVP),
     );
   }
 
   /** The exported memory: it has this size from the start and keeps it. */
   memory(bytes: number): void {
     this.#m.setMemory(bytes / PAGE_BYTES, bytes / PAGE_BYTES, 'memory');
+  }
+
+  /** A memory of somebody else; it must have a maximum. */
+  importMemory(from: string, name: string): void {
+    this.#m.setMemory(0, MOST_PAGES);
+    this.#m.addMemoryImport('0', from, name);
+  }
+
+  /** a · b + c */
+  multiplyAdd(a: V128, b: V128, c: V128): V128 {
+    if (this.#arithmetic === 'separate') return f32x4.add(f32x4.mul(a, b), c);
+    const { RelaxedMaddVecF32x4 } = this.#binaryen;
+    const { SIMDTernary } = this.#binaryen as unknown as TernarySetter;
+    return expr('v128', (m) => {
+      // binaryen.js cannot make this instruction, but it can change another one's operation.
+      const node = m.v128.bitselect(a.make(m), b.make(m), c.make(m));
+      SIMDTernary.setOp(node, RelaxedMaddVecF32x4);
+      return node;
+    });
   }
 
   global(name: string): void {

@@ -105,6 +105,7 @@ export const f32 = {
   div: float2((m, a, b) => m.f32.div(a, b)),
   sqrt: float1((m, a) => m.f32.sqrt(a)),
   max: float2((m, a, b) => m.f32.max(a, b)),
+  gt: (a: F32, b: F32): Expr<'i32'> => expr('i32', (m) => m.f32.gt(f32Ref(m, a), f32Ref(m, b))),
   lane: (vector: V128, lane: number): Expr<'f32'> => expr('f32', (m) => m.f32x4.extract_lane(vector.make(m), lane)),
   load: (address: I32, offset = 0): Expr<'f32'> =>
     expr('f32', (m) => m.f32.load(offset, FLOAT_BYTES, i32Ref(m, address))),
@@ -127,6 +128,15 @@ export const f32x4 = {
   lt: vector2((m, a, b) => m.f32x4.lt(a, b)),
   splat: (value: F32): V128 => expr('v128', (m) => m.f32x4.splat(f32Ref(m, value))),
   load: (address: I32, offset = 0): V128 => expr('v128', (m) => m.v128.load(offset, FLOAT_BYTES, i32Ref(m, address))),
+  /** Lanes 0 … 3 are those of a, 4 … 7 those of b. */
+  shuffle: (a: V128, b: V128, lanes: readonly [number, number, number, number]): V128 =>
+    expr('v128', (m) =>
+      m.i8x16.shuffle(
+        a.make(m),
+        b.make(m),
+        lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => FLOAT_BYTES * lane + byte)),
+      ),
+    ),
   loadSplat: (address: I32, offset = 0): V128 =>
     expr('v128', (m) => m.v128.load32_splat(offset, FLOAT_BYTES, i32Ref(m, address))),
   /** One float in lane 0, zeros in the others. */

@@ -2,18 +2,10 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { causalAttention } from '../../../compiler/training/attention.ts';
+import { startBackend } from '../../../compiler/training/matmul.ts';
+import type { Matrix, Vector } from '../../../compiler/training/matmul.ts';
 import { forward, initialParameters, parameterSpecs, parameterTensors } from '../../../compiler/training/model.ts';
-import {
-  crossEntropy,
-  embed,
-  layerNorm,
-  linear,
-  relu,
-  residual,
-  startBackend,
-  tiedHead,
-} from '../../../compiler/training/ops.ts';
-import type { Matrix, Vector } from '../../../compiler/training/ops.ts';
+import { crossEntropy, embed, layerNorm, linear, relu, residual, tiedHead } from '../../../compiler/training/ops.ts';
 import { normals, seededRandom } from '../../../compiler/training/random.ts';
 import { lossAndGradient } from '../../../compiler/training/step.ts';
 import { tinySettings } from './support.ts';
