@@ -1,7 +1,16 @@
 /** @file Generates tokens one after the other. */
 import type { GenerateOptions, GeneratedToken } from './api.ts';
 import { fail } from './artifact/errors.ts';
-import { checkNames, booleanOption, functionOption, numberOption, signalOption, stringsOption } from './options.ts';
+import type { RoutingInfo } from './artifact/manifest.ts';
+import {
+  checkNames,
+  booleanOption,
+  functionOption,
+  numberOption,
+  signalOption,
+  stringsOption,
+  thresholdOption,
+} from './options.ts';
 import type { Program } from './program.ts';
 import type { Router, Routes } from './routes.ts';
 import { createSampler } from './sampler.ts';
@@ -28,7 +37,7 @@ export interface Generation {
 }
 
 /** @throws RadialError RC0901, RC0902, RC092x */
-export function readGenerateOptions(options: GenerateOptions, routes: Routes): Generation {
+export function readGenerateOptions(options: GenerateOptions, routes: Routes, routing: RoutingInfo): Generation {
   checkNames(options, names);
   const { maxNewTokens, temperature, topK, topP, seed, stop, ignoreEos, signal, route } = options;
   const heat = numberOption('temperature', temperature, { min: 0, max: 1000 }) ?? 0;
@@ -53,7 +62,7 @@ export function readGenerateOptions(options: GenerateOptions, routes: Routes): G
     ignoreEos: booleanOption('ignoreEos', ignoreEos),
     signal,
     router: routes.router(route),
-    threshold: routes.threshold(options.threshold),
+    threshold: thresholdOption(options.threshold, routing),
     onRoute: options.onRoute ?? (() => undefined),
   };
 }

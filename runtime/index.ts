@@ -17,6 +17,6 @@ export { createModel } from './model.ts';
 export type { ModelParts, TokenizerFiles } from './model.ts';
 export type { Route, Walk } from './routes.ts';
 /** What the reference interpreter shares with the runtime, so that both take the same routes and refuse the same input. */
-export { checkIds, checkPixels } from './options.ts';
+export { checkIds, checkPixels, thresholdOption } from './options.ts';
 export { createRoutes } from './routes.ts';
 export type { Routes } from './routes.ts';

@@ -12,7 +12,16 @@ import { fail } from './artifact/errors.ts';
 import type { ProgramInfo } from './artifact/manifest.ts';
 import { generateTokens, readGenerateOptions } from './generate.ts';
 import { turn } from './host.ts';
-import { checkIds, checkNames, checkPixels, checkText, isIds, positionsOption, signalOption } from './options.ts';
+import {
+  checkIds,
+  checkNames,
+  checkPixels,
+  checkText,
+  isIds,
+  positionsOption,
+  signalOption,
+  thresholdOption,
+} from './options.ts';
 import { instantiate } from './program.ts';
 import type { Program } from './program.ts';
 import { createRoutes } from './routes.ts';
@@ -71,7 +80,7 @@ function modelOf(program: Program, files: TokenizerFiles | undefined, file: stri
   ): AsyncGenerator<GeneratedToken, void, undefined> {
     alive(state);
     requireTask(info, 'causal-lm');
-    const generation = readGenerateOptions(options, routes);
+    const generation = readGenerateOptions(options, routes, info.routing);
     generation.signal?.throwIfAborted();
     if (generation.stops.length > 0) requireTokenizer(files);
     const release = occupy(state);
@@ -135,7 +144,7 @@ async function forward(state: State, routes: Routes, { input, options }: Forward
   signalOption(signal);
   signal?.throwIfAborted();
   const router = routes.router(route);
-  program.setThreshold(routes.threshold(options.threshold) ?? program.info.routing.threshold);
+  program.setThreshold(thresholdOption(options.threshold, program.info.routing) ?? program.info.routing.threshold);
   if (!isIds(input)) return forwardImage(program, input, { router, options });
   requireTask(program.info, 'causal-lm');
   const ids = checkIds(input, shapes.vocabulary);

@@ -1,7 +1,7 @@
 /** @file Checks what callers pass: option names with a suggestion, values with their range, ids, pixels. */
 import type { Ids } from './api.ts';
 import { fail } from './artifact/errors.ts';
-import type { ImageInfo } from './artifact/manifest.ts';
+import type { ImageInfo, RoutingInfo } from './artifact/manifest.ts';
 
 /** Ends with RC0901 when there is an option of another name, with RC0902 when it is no options object. */
 export function checkNames(options: unknown, known: readonly string[]): void {
@@ -29,6 +29,15 @@ export function numberOption(name: string, value: unknown, { min, max, integer =
   if (typeof value === 'number' && value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
   const bounds = max === Number.MAX_SAFE_INTEGER || max === Infinity ? `from ${min}` : `from ${min} to ${max}`;
   return refuse(name, value, `a ${integer ? 'whole ' : ''}number ${bounds}`);
+}
+
+/** How sure gates must be. @throws RadialError RC0902 (not from 0 to 1), RC0926 (the program has no gates) */
+export function thresholdOption(value: unknown, { blocks }: RoutingInfo): number | undefined {
+  const threshold = numberOption('threshold', value, { min: 0, max: 1 });
+  if (threshold === undefined || blocks.some(({ gated }) => gated)) return threshold;
+  return fail('RC0926', 'a threshold was given, but this program has no gates', {
+    help: 'leave it out; gates come with models that `radialc train` has trained',
+  });
 }
 
 export function booleanOption(name: string, value: unknown): boolean {

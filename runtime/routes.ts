@@ -5,7 +5,6 @@
  */
 import { fail } from './artifact/errors.ts';
 import type { EdgeInfo, RoutingInfo } from './artifact/manifest.ts';
-import { numberOption } from './options.ts';
 
 /** The blocks that a token executes, in order. */
 export type Walk = readonly number[];
@@ -31,8 +30,6 @@ export interface Routes {
   readonly defaultWalk: Walk | undefined;
   /** @throws RadialError RC0920 to RC0925 when the route does not fit the program; walks are checked when asked for */
   router(route: Route | undefined): Router;
-  /** @throws RadialError RC0902 (not from 0 to 1), RC0926 (the program has no gates) */
-  threshold(value: unknown): number | undefined;
 }
 
 type Successors = ReadonlyMap<number | 'entry', ReadonlySet<number | 'exit'>>;
@@ -56,7 +53,7 @@ export function createRoutes(routing: RoutingInfo): Routes {
     const walks = readRoute(route, routing);
     return (position) => (position < walks.length ? check(walks[position], position) : defaultWalk);
   };
-  return { defaultWalk, router, threshold: (value) => thresholdOption(value, routing) };
+  return { defaultWalk, router };
 }
 
 /** Whether the blocks come in ascending order: what prefill can run in one sweep. */
@@ -75,14 +72,6 @@ function followFirst({ entry, blocks, maxHops }: RoutingInfo): Walk {
     edge = edges.get(next);
   }
   return walk;
-}
-
-function thresholdOption(value: unknown, { blocks }: RoutingInfo): number | undefined {
-  const threshold = numberOption('threshold', value, { min: 0, max: 1 });
-  if (threshold === undefined || blocks.some(({ gated }) => gated)) return threshold;
-  return fail('RC0926', 'a threshold was given, but this program has no gates', {
-    help: 'leave it out; gates come with models that `radialc train` has trained',
-  });
 }
 
 function requireRouters({ entry, blocks }: RoutingInfo): void {

@@ -59,6 +59,15 @@ export const cliCodes = {
     explanation:
       '`--weights` and `--compile-from` belong to modules in text form (.rir). A checkpoint folder brings its own tensors, and is compiled from the first pass on.',
   },
+  RC1015: {
+    title: 'not a file of routes',
+    explanation: '`run --record FILE` writes such files: a line of JSON for each token, in order of position.',
+  },
+  RC1016: {
+    title: 'routes of something else',
+    explanation:
+      'Routes are replayed with the model and the text that they were recorded with: the same blocks, the same token at each position. To see what other routes would do to a text, use `radialc forward` with a walk.',
+  },
   RC1009: {
     title: 'a target or a number format that does not exist',
     explanation: '`radialc targets` lists what programs can be built for.',

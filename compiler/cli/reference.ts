@@ -11,7 +11,7 @@ import {
 import type { Edge, Network, WeightSource } from '../../ir/index.ts';
 import { passesNamed, runPasses } from '../../passes/index.ts';
 import type { EdgeInfo, RoutingInfo } from '../../runtime/artifact/index.ts';
-import { checkIds, checkPixels, createRoutes, inspect } from '../../runtime/index.ts';
+import { checkIds, checkPixels, createRoutes, inspect, thresholdOption } from '../../runtime/index.ts';
 import type { ForwardResult, Ids, Pixels, Route } from '../../runtime/index.ts';
 import { readArtifactIr } from '../artifact/index.ts';
 import { openInput } from '../input.ts';
@@ -91,11 +91,12 @@ function readStored({ consts }: Network, source: WeightSource): void {
 /** The interpreter behind the runtime's checks. */
 function referenceOf(network: Network, source: WeightSource, close: () => void): Reference {
   const interpreter = createInterpreter(network, source);
-  const routes = createRoutes(routingOf(network));
+  const routing = routingOf(network);
+  const routes = createRoutes(routing);
   return {
     network,
     forward: (item, route, given) => {
-      const threshold = routes.threshold(given);
+      const threshold = thresholdOption(given, routing);
       const router = routes.router(route);
       const image = 'pixelValues' in item;
       requireTask(network, image);

@@ -2,7 +2,7 @@
 import { behindGates } from '../routers.ts';
 import type { Edge, Successor } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
-import type { Graph } from './routes.ts';
+import type { Graph } from './graph.ts';
 
 /** 21–23 */
 export function checkRouters(graph: Graph, findings: Findings): void {

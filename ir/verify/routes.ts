@@ -1,16 +1,9 @@
 /** @file Invariants 16–19 and 21–23 of networks, which kernel programs share: where edges lead. */
 import { MAX_SUCCESSORS } from '../limits.ts';
-import type { RoutedGraph } from '../routers.ts';
-import type { Edge, SourceSpan, Successor, Task } from '../types.ts';
+import type { Edge, Successor } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
+import type { Graph } from './graph.ts';
 import { checkRouters } from './routers.ts';
-
-/** What is asked here of a network or of a program. */
-export interface Graph extends RoutedGraph {
-  readonly task: Task;
-  readonly hub?: unknown;
-  readonly span?: SourceSpan;
-}
 
 /** 16–19, 21–23 */
 export function checkEdges(graph: Graph, findings: Findings): void {

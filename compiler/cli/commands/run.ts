@@ -1,12 +1,15 @@
 /** @file `radialc run`: streams text. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
-import type { GeneratedToken, RadialModel } from '../../../runtime/index.ts';
+import type { GeneratedToken, RadialModel, Route } from '../../../runtime/index.ts';
 import { withoutCommands } from '../format.ts';
 import type { Io } from '../io.ts';
 import { openModel } from '../model.ts';
 import { addBuildOptions, formatOption, idList, realNumber, thresholdOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
+import { ROUTE_FORMAT, depthRoute, readRoute, routeText } from '../route-file.ts';
+import type { Step } from '../route-file.ts';
+import { checkOutput, writeOutput } from '../../routing/index.ts';
 
 const DEFAULT_TOKENS = 64;
 
@@ -21,6 +24,9 @@ interface RunOptions extends FormatOptions, BuildOptions {
   readonly threshold?: number;
   readonly stop?: readonly string[];
   readonly showDepth?: boolean;
+  readonly record?: string;
+  readonly replay?: string;
+  readonly forceDepth?: number;
 }
 
 export function runCommand(io: Io): Command {
@@ -40,12 +46,17 @@ export function runCommand(io: Io): Command {
     .option('--seed <n>', 'of the sampling', wholeNumber(0), 0)
     .option('--stop <text...>', 'end where one of these appears')
     .option('--show-depth', 'show how many blocks each token executed')
+    .option('--record <file>', 'write the route of each token to a file')
+    .addOption(
+      new Option('--replay <file>', 'send each token the way that --record has written').conflicts('forceDepth'),
+    )
+    .option('--force-depth <n>', 'let each token execute n blocks, the first ones', wholeNumber(0))
     .addOption(thresholdOption())
     .addOption(formatOption());
   return addBuildOptions(command)
     .addHelpText(
       'after',
-      '\nExamples:\n  $ radialc run ./out --prompt "Once upon a time" -n 100\n  $ radialc run ./out --ids 1,42,7 --temperature 0.8 --seed 3 --show-depth',
+      '\nExamples:\n  $ radialc run ./out --prompt "Once upon a time" -n 100\n  $ radialc run ./out --ids 1,42,7 --temperature 0.8 --seed 3 --show-depth\n  $ radialc run ./out --prompt "Once" --record routes.jsonl && radialc run ./out --prompt "Once" --replay routes.jsonl',
     )
     .action(async (path: string, options: RunOptions) => {
       const prompt = promptOf(options);
@@ -72,15 +83,19 @@ async function generate(
   options: RunOptions,
   io: Io,
 ): Promise<void> {
-  const { temperature, topK, topP, seed, stop } = options;
+  const { temperature, topK, topP, seed, stop, record, replay } = options;
   const tokens: GeneratedToken[] = [];
   const json = options.format === 'json';
   const isText = typeof prompt === 'string';
+  const steps: Step[] = [];
+  if (record !== undefined) checkOutput(record, { format: ROUTE_FORMAT, inputs: replay === undefined ? [] : [replay] });
   const stream = model.generate(prompt, {
     maxNewTokens: options.maxNewTokens ?? (await roomFor(model, prompt)),
     temperature,
     seed,
     threshold: options.threshold,
+    route: routeOf(model, options),
+    onRoute: (position, id, path) => steps.push({ position, id, path }),
     ...(topK !== undefined && { topK }),
     ...(topP !== undefined && { topP }),
     ...(stop !== undefined && { stop }),
@@ -104,6 +119,12 @@ async function generate(
   } else {
     io.out('');
   }
+  if (record !== undefined) writeOutput(record, routeText(model, steps));
+}
+
+function routeOf(model: RadialModel, { replay, forceDepth }: RunOptions): Route | undefined {
+  if (replay !== undefined) return readRoute(replay, model);
+  return forceDepth === undefined ? undefined : depthRoute(model, forceDepth);
 }
 
 /** Tokens that fit behind the prompt, up to the default; at least one, so that a full context is told of. */

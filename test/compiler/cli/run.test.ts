@@ -1,6 +1,8 @@
 /** @file `radialc run`: text and ids, from programs and from checkpoints. */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { checkpoint, fails, ok, okJson, optConfig, scratch, vitConfig } from './support.ts';
+import { gates, writeRouters } from '../../support/routers.ts';
 
 interface Generated {
   readonly ids: readonly number[];
@@ -106,5 +108,77 @@ describe('radialc run', () => {
   it('says what it looked for where there is neither a program nor a checkpoint', async () => {
     await fails('RC0140', 'run', at('nowhere'), '--prompt', 'a');
     await fails('RC0201', 'run', at(), '--prompt', 'a');
+  });
+
+  describe('routes', () => {
+    before(async () => {
+      await checkpoint(at('gated'), { config: endless });
+      writeRouters(at('gated'), { ...gates, blocks: 4, gatedBlocks: [1, 2, 3], maxHops: 4 }, optConfig.hidden_size);
+      await ok('compile', at('gated'), '-o', at('out-gated'));
+    });
+    const prompt = ['--prompt', 'the cat', '-n', '8', '--seed', '3', '--temperature', '1'];
+    const generate = (...more: string[]): Promise<Generated> => okJson('run', at('out-gated'), ...prompt, ...more);
+
+    it('are decided by the program, within its threshold', async () => {
+      const { path, depth } = await generate();
+      assert.ok(new Set(path.map((walk) => walk.join())).size > 1);
+      assert.deepEqual(
+        depth,
+        path.map((walk) => walk.length),
+      );
+      assert.ok((await generate('--threshold', '0')).path.every((walk) => walk.join() === '0,1,2,3'));
+      assert.ok((await generate('--threshold', '1')).path.every((walk) => walk.join() === '0'));
+      await fails('RC0926', 'run', at('out'), ...prompt, '--threshold', '0.5');
+    });
+
+    it('are recorded, and replayed with the same numbers', async () => {
+      const found = await generate('--record', at('routes.jsonl'));
+      const [head = '', first = '', ...rest] = readFileSync(at('routes.jsonl'), 'utf8').trimEnd().split('\n');
+      assert.deepEqual(JSON.parse(head), { format: 'radial-routes', model: 'gated', blocks: 4 });
+      assert.deepEqual(Object.keys(JSON.parse(first) as object), ['position', 'id', 'path']);
+      // Seven tokens of the prompt, and all that were generated but the last, which went through no block.
+      assert.equal(1 + rest.length, 7 + 7);
+      assert.deepEqual(await generate('--replay', at('routes.jsonl'), '--threshold', '0.9'), found);
+      // The same walks through a program without gates.
+      await ok('compile', at('gated'), '-o', at('out-led'), '--route', 'external');
+      const led = await okJson<Generated>('run', at('out-led'), ...prompt, '--replay', at('routes.jsonl'));
+      assert.deepEqual(led, found);
+      await ok('run', at('out-gated'), ...prompt, '--record', at('routes.jsonl'));
+    });
+
+    it('can be forced to a depth', async () => {
+      const { path } = await generate('--force-depth', '2');
+      assert.ok(path.every((walk) => walk.join() === '0,1'));
+      await fails('RC0920', 'run', at('out'), ...prompt, '--force-depth', '2');
+    });
+
+    it('are refused where they are not routes, or of something else', async () => {
+      writeFileSync(at('bad.jsonl'), 'no json\n');
+      await fails('RC1015', 'run', at('out-gated'), ...prompt, '--replay', at('bad.jsonl'));
+      writeFileSync(at('bad.jsonl'), new Uint8Array([0xff, 0xfe]));
+      await fails('RC1015', 'run', at('out-gated'), ...prompt, '--replay', at('bad.jsonl'));
+      const [head = '', ...lines] = readFileSync(at('routes.jsonl'), 'utf8').trimEnd().split('\n');
+      const bad = {
+        RC1015: [
+          [head, ...lines.slice(1)],
+          [head, '{"position":0,"id":2}'],
+          [head, '{"position":0,"id":2,"path":["a"]}'],
+        ],
+        RC1016: [
+          [head.replace('4', '6'), ...lines],
+          [head, ...lines.map((line) => line.replace(/"id":\d+/, '"id":0'))],
+        ],
+        RC0924: [[head, ...lines.map((line) => line.replace(/"path":\[/, '"path":[9,'))]],
+      };
+      for (const [code, texts] of Object.entries(bad)) {
+        for (const text of texts) {
+          writeFileSync(at('bad.jsonl'), text.join('\n'));
+          await fails(code, 'run', at('out-gated'), ...prompt, '--replay', at('bad.jsonl'));
+        }
+      }
+      writeFileSync(at('mine.txt'), 'mine');
+      await fails('RC1208', 'run', at('out-gated'), ...prompt, '--record', at('mine.txt'));
+      assert.equal(readFileSync(at('mine.txt'), 'utf8'), 'mine');
+    });
   });
 });

@@ -1,0 +1,9 @@
+/** @file What the rules of edges ask of a network or of a program. */
+import type { RoutedGraph } from '../routers.ts';
+import type { SourceSpan, Task } from '../types.ts';
+
+export interface Graph extends RoutedGraph {
+  readonly task: Task;
+  readonly hub?: unknown;
+  readonly span?: SourceSpan;
+}
