@@ -33,24 +33,36 @@ interface Head {
   readonly head: number;
 }
 
+/** Added to the score of a token that is not to be seen: its chance is zero where another one is seen. */
+const UNSEEN = -1e9;
+
 /**
  * softmax(q kᵀ / √headDim) v for each sequence and head, each token attending to itself and what came before.
  * @param qkv (batch · tokens, 3 · hidden): q, k and v side by side
+ * @param seen - of each token, whether it and later ones see it; the rows of tokens that see nothing are finite, no more
  * @returns (batch · tokens, hidden)
  */
-export function causalAttention(qkv: Matrix, shape: AttentionShape): Matrix {
+export function causalAttention(qkv: Matrix, shape: AttentionShape, seen?: readonly boolean[]): Matrix {
   const { batch, tokens, heads, headDim } = shape;
   const op = tf.customGrad((...inputs) => {
     const [fused, save] = inputs as unknown as [Matrix, tf.GradSaveFunc];
     const chances = emptyMatrix(batch * heads * tokens, causalStride(tokens));
     const out = emptyMatrix(batch * tokens, heads * headDim);
+    const unseen =
+      seen &&
+      tf.tensor2d(
+        seen.map((is) => (is ? 0 : UNSEEN)),
+        [1, batch * tokens],
+      );
     for (const head of headsOf(shape)) {
       const [q, k, v] = headParts(fused, head, shape);
       const chance = squareOf(chances, head.index, tokens);
-      multiply(chance, q, transposed(k), { scale: 1 / Math.sqrt(headDim), causal: 'result' });
+      const plus = unseen && { matrix: repeatedPart(unseen, head.sequence * tokens, tokens), factor: 1 };
+      multiply(chance, q, transposed(k), { scale: 1 / Math.sqrt(headDim), causal: 'result', ...(plus && { plus }) });
       causalSoftmax(chance);
       multiply(headPart(out, head, shape), chance, v, { causal: 'left' });
     }
+    unseen?.dispose();
     save([fused, chances]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
       const [input, weights] = saved as [Matrix, Matrix];
@@ -88,6 +100,11 @@ function attentionGradient(shape: AttentionShape, { qkv, chances, dOut }: Record
   }
   square.dispose();
   return gradient;
+}
+
+/** Columns of a single row, as a square of equal rows. */
+function repeatedPart(row: Matrix, column: number, tokens: number): View {
+  return { ...partOf(view(row), { column, columns: tokens }), rows: tokens, rowStride: 0 };
 }
 
 /** Sequence by sequence. */

@@ -2,11 +2,12 @@
 import { Worker } from 'node:worker_threads';
 import { compiledMatmul } from './matmul.ts';
 import type { CompiledMatmul } from './matmul.ts';
-import { parameterCount, parameterSpecs } from './model.ts';
+import type { Measured } from './gates/loss.ts';
 import { sharesOf } from './settings.ts';
 import type { TrainSettings } from './settings.ts';
 import { lossAndGradient } from './step.ts';
 import type { LossAndGradient } from './step.ts';
+import { trainedCount, traineeOf } from './trainee.ts';
 
 export interface GradientSource {
   /** Loss and gradient of a step, counted from 0; the arrays change in the next call. */
@@ -25,42 +26,52 @@ export interface ThreadData {
   readonly gradient: Float32Array;
   /** All threads compute with one module, and so with one rounding. */
   readonly matmul: CompiledMatmul;
+  /** See {@link traineeOf}. */
+  readonly frozen: Float32Array;
 }
+
+/** What a thread says when its gradient is written. */
+export type Answer = Omit<LossAndGradient, 'gradient'>;
 
 /** Starts the threads where `settings.workers` asks for several. */
-export function openGradients(text: Uint16Array, settings: TrainSettings): GradientSource {
-  return settings.workers === 1 ? here(text, settings) : inThreads(text, settings);
+/** @param frozen - see {@link traineeOf} */
+export function openGradients(text: Uint16Array, settings: TrainSettings, frozen: Float32Array): GradientSource {
+  return settings.workers === 1 ? here(text, settings, frozen) : inThreads(text, settings, frozen);
 }
 
-function here(text: Uint16Array, settings: TrainSettings): GradientSource {
-  const specs = parameterSpecs(settings.shape);
+function here(text: Uint16Array, settings: TrainSettings, frozen: Float32Array): GradientSource {
+  const trainee = traineeOf(settings, frozen);
   const share = sharesOf(text, settings);
   return {
-    at: (step, parameters) => Promise.resolve(lossAndGradient(specs, settings.shape, parameters, share(step, 0))),
+    at: (step, parameters) =>
+      Promise.resolve(lossAndGradient(trainee, parameters, { share: share(step, 0), step, worker: 0 })),
     close: () => Promise.resolve(),
   };
 }
 
-function inThreads(text: Uint16Array, settings: TrainSettings): GradientSource {
-  const count = parameterCount(parameterSpecs(settings.shape));
+function inThreads(text: Uint16Array, settings: TrainSettings, frozen: Float32Array): GradientSource {
+  const count = trainedCount(settings);
   const sharedText = new Uint16Array(new SharedArrayBuffer(text.byteLength));
   sharedText.set(text);
   const parameters = sharedFloats(count);
   const matmul = compiledMatmul();
   const threads = Array.from({ length: settings.workers }, (_, worker) => {
-    const data: ThreadData = { text: sharedText, settings, worker, parameters, gradient: sharedFloats(count), matmul };
+    const gradientHere = sharedFloats(count);
+    const data: ThreadData = { text: sharedText, settings, worker, parameters, gradient: gradientHere, matmul, frozen };
     return { gradient: data.gradient, thread: new Worker(threadFile(), { workerData: data }) };
   });
   const mean = new Float32Array(count);
   return {
     at: async (step, current) => {
       parameters.set(current);
-      const losses = await Promise.all(threads.map(({ thread }) => ask(thread, step)));
+      const answers = await Promise.all(threads.map(({ thread }) => ask(thread, step)));
       mean.fill(0);
       for (const { gradient } of threads) {
         for (let i = 0; i < count; i++) mean[i] = (mean[i] ?? 0) + (gradient[i] ?? 0) / threads.length;
       }
-      return { loss: losses.reduce((sum, loss) => sum + loss, 0) / threads.length, gradient: mean };
+      const measured = meanOf(answers.flatMap((answer) => answer.measured ?? []));
+      const loss = answers.reduce((sum, answer) => sum + answer.loss, 0) / threads.length;
+      return { loss, gradient: mean, ...(measured && { measured }) };
     },
     close: async () => {
       await Promise.all(threads.map(({ thread }) => thread.terminate()));
@@ -68,8 +79,21 @@ function inThreads(text: Uint16Array, settings: TrainSettings): GradientSource {
   };
 }
 
-/** Has a thread compute its share of a step; answers with the loss. */
-function ask(thread: Worker, step: number): Promise<number> {
+/** The mean of what equal shares have measured. */
+function meanOf(all: readonly Measured[]): Measured | undefined {
+  const [first] = all;
+  const mean = (of: (measured: Measured) => number): number => all.reduce((sum, one) => sum + of(one), 0) / all.length;
+  return (
+    first && {
+      depth: mean(({ depth }) => depth),
+      distance: mean(({ distance }) => distance),
+      usage: first.usage.map((_, i) => mean(({ usage }) => usage[i] ?? NaN)),
+    }
+  );
+}
+
+/** Has a thread compute its share of a step. */
+function ask(thread: Worker, step: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       thread.off('error', onError);
@@ -79,9 +103,9 @@ function ask(thread: Worker, step: number): Promise<number> {
       settle();
       reject(error instanceof Error ? error : new Error(String(error)));
     };
-    const onMessage = (loss: number): void => {
+    const onMessage = (answer: Answer): void => {
       settle();
-      resolve(loss);
+      resolve(answer);
     };
     thread.on('error', onError);
     thread.on('message', onMessage);

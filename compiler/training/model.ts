@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { causalAttention } from './attention.ts';
 import type { Matrix, Vector } from './matmul.ts';
-import { embed, layerNorm, linear, relu, residual, tiedHead } from './ops.ts';
+import { embed, fixedHead, fixedLinear, layerNorm, linear, relu, residual, tiedHead } from './ops.ts';
 import { normals, seededRandom } from './random.ts';
 
 export interface ModelShape {
@@ -93,39 +93,67 @@ export function parameterTensors(specs: readonly ParameterSpec[], flat: Float32A
 /** Says for a residual block (2 · layer attention, 2 · layer + 1 MLP) whether it is left out. */
 export type DropsBlock = (block: number) => boolean;
 
-/**
- * @param ids batch · tokens of them, sequence by sequence
- * @returns logits (batch · tokens, vocab)
- */
-export function forward(
+/** A batch of ids. */
+export interface ModelInput {
+  /** batch · tokens of them, sequence by sequence. */
+  readonly ids: Int32Array;
+  readonly batch: number;
+}
+
+/** The parts of a model on a batch; hidden states are (batch · tokens, hidden). */
+export interface ModelParts {
+  readonly embedding: () => Matrix;
+  /** What the attention of a layer makes of q, k and v. */
+  readonly attention: (layer: number, qkv: Matrix, seen?: readonly boolean[]) => Matrix;
+  /** q, k and v of a layer, side by side. */
+  readonly qkv: (layer: number, x: Matrix) => Matrix;
+  readonly mlp: (layer: number, x: Matrix) => Matrix;
+  /** Logits. */
+  readonly head: (x: Matrix) => Matrix;
+}
+
+/** @param isFixed - the parameters are not trained: no gradient of them is computed */
+export function modelParts(
   parameters: Parameters,
   shape: ModelShape,
-  input: { readonly ids: Int32Array; readonly batch: number; readonly drops?: DropsBlock },
-): Matrix {
-  const { ids, batch, drops = () => false } = input;
+  { ids, batch }: ModelInput,
+  isFixed = false,
+): ModelParts {
   const tokens = ids.length / batch;
   const matrix = (name: string): Matrix => find(parameters, name) as Matrix;
   const vector = (name: string): Vector => find(parameters, name) as Vector;
   const norm = (x: Matrix, name: string): Matrix => layerNorm(x, vector(`${name}.gain`), vector(`${name}.shift`));
-  const project = (x: Matrix, name: string): Matrix => linear(x, matrix(`${name}.weight`), vector(`${name}.bias`));
+  const project = (x: Matrix, name: string): Matrix =>
+    (isFixed ? fixedLinear : linear)(x, matrix(`${name}.weight`), vector(`${name}.bias`));
   const { heads, hidden } = shape;
   const positions = Int32Array.from(ids, (_, i) => i % tokens);
-  let x = residual(embed(matrix('tokens'), ids), embed(matrix('positions'), positions));
-  for (let layer = 0; layer < shape.layers; layer++) {
-    if (!drops(2 * layer)) {
-      const qkv = project(norm(x, `${layer}.norm1`), `${layer}.qkv`);
-      const attended = causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads });
-      x = residual(x, project(attended, `${layer}.out`));
-    }
-    if (!drops(2 * layer + 1)) {
-      const wide = relu(project(norm(x, `${layer}.norm2`), `${layer}.fc1`));
-      x = residual(x, project(wide, `${layer}.fc2`));
-    }
-  }
-  return tiedHead(norm(x, 'norm'), matrix('tokens'));
+  return {
+    embedding: () => residual(embed(matrix('tokens'), ids), embed(matrix('positions'), positions)),
+    qkv: (layer, x) => project(norm(x, `${layer}.norm1`), `${layer}.qkv`),
+    attention: (layer, qkv, seen) =>
+      project(causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, seen), `${layer}.out`),
+    mlp: (layer, x) => project(relu(project(norm(x, `${layer}.norm2`), `${layer}.fc1`)), `${layer}.fc2`),
+    head: (x) => (isFixed ? fixedHead : tiedHead)(norm(x, 'norm'), matrix('tokens')),
+  };
 }
 
-function find(parameters: Parameters, name: string): tf.Tensor {
+/** Logits (batch · tokens, vocab). */
+export function forward(
+  parameters: Parameters,
+  shape: ModelShape,
+  input: ModelInput & { readonly drops?: DropsBlock },
+): Matrix {
+  const { drops = () => false } = input;
+  const { embedding, qkv, attention, mlp, head } = modelParts(parameters, shape, input);
+  let x = embedding();
+  for (let layer = 0; layer < shape.layers; layer++) {
+    if (!drops(2 * layer)) x = residual(x, attention(layer, qkv(layer, x)));
+    if (!drops(2 * layer + 1)) x = residual(x, mlp(layer, x));
+  }
+  return head(x);
+}
+
+export function find(parameters: Parameters, name: string): tf.Tensor {
   const tensor = parameters.get(name);
   if (tensor === undefined) throw new Error(`internal: no parameter ${name}`);
   return tensor;

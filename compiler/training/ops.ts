@@ -40,6 +40,17 @@ export function linear(x: Matrix, w: Matrix, b: Vector): Matrix {
   return op(x, w, b);
 }
 
+/** The same with a weight and a bias that are not trained. */
+export function fixedLinear(x: Matrix, w: Matrix, b: Vector): Matrix {
+  const op = tf.customGrad((...inputs) => {
+    const [input] = inputs as unknown as [Matrix];
+    const plus = { matrix: repeatedRow(b, input.shape[0]), factor: 1 };
+    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [product(view(dy as Matrix), transposed(view(w)))];
+    return { value: product(view(input), view(w), { plus }), gradFunc };
+  });
+  return op(x) as Matrix;
+}
+
 /** The residual sum of two matrices of one shape. */
 export function residual(x: Matrix, branch: Matrix): Matrix {
   const op = tf.customGrad((...inputs) => {
@@ -120,6 +131,16 @@ export function tiedHead(x: Matrix, table: Matrix): Matrix {
     return { value: product(view(input), transposed(view(rows))), gradFunc };
   });
   return op(x, table);
+}
+
+/** The same with a table that is not trained. */
+export function fixedHead(x: Matrix, table: Matrix): Matrix {
+  const op = tf.customGrad((...inputs) => {
+    const [input] = inputs as unknown as [Matrix];
+    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [product(view(dy as Matrix), view(table))];
+    return { value: product(view(input), transposed(view(table))), gradFunc };
+  });
+  return op(x) as Matrix;
 }
 
 /** The mean over rows of −ln softmax(logits)[row, target], in nats; logits (rows, vocab), one target for each row. */

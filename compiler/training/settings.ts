@@ -2,6 +2,7 @@
 import { batchesOf } from './batches.ts';
 import type { Batch } from './batches.ts';
 import type { DropsBlock, ModelShape } from './model.ts';
+import type { RoutedSettings } from './gates/loss.ts';
 import type { OptimizerOptions } from './optimizer.ts';
 import { mixSeeds, seededRandom } from './random.ts';
 
@@ -16,6 +17,8 @@ export interface TrainSettings {
   readonly optimizer: OptimizerOptions;
   /** The chance that the last block is left out of a step; earlier blocks in proportion to their depth. */
   readonly layerDrop: number;
+  /** Gates to train; absent for a dense model. */
+  readonly routed?: RoutedSettings;
   /** Threads that share each batch. Sums are taken in another order for each number of them. */
   readonly workers: number;
 }

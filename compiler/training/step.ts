@@ -1,30 +1,26 @@
 /** @file Loss and gradient of one training step, by tfjs' automatic differentiation. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Batch } from './batches.ts';
-import { forward, parameterTensors } from './model.ts';
-import type { DropsBlock, ModelShape, ParameterSpec } from './model.ts';
-import { crossEntropy } from './ops.ts';
+import type { Measured } from './gates/loss.ts';
+import { parameterTensors } from './model.ts';
+import type { Trainee, Work } from './trainee.ts';
 
 export interface LossAndGradient {
-  /** Nats per token. */
+  /** Nats per token; with gates, the budget's part is in it. */
   readonly loss: number;
   /** Like the parameters: flat, in their order. Parameters of dropped blocks have 0. */
   readonly gradient: Float32Array;
+  readonly measured?: Measured;
 }
 
-/** The mean loss of a batch and its gradient with respect to all parameters. */
-export function lossAndGradient(
-  specs: readonly ParameterSpec[],
-  shape: ModelShape,
-  flat: Float32Array,
-  input: { readonly data: Batch; readonly batch: number; readonly drops?: DropsBlock },
-): LossAndGradient {
-  const { data, batch, drops = () => false } = input;
+/** The mean loss of a batch and its gradient with respect to all that is trained. */
+export function lossAndGradient({ specs, loss: lossOf }: Trainee, flat: Float32Array, work: Work): LossAndGradient {
   const parameters = parameterTensors(specs, flat);
-  const { value, grads } = tf.variableGrads(
-    () => crossEntropy(forward(parameters, shape, { ids: data.ids, batch, drops }), data.targets),
-    [...parameters.values()],
-  );
+  let measured: Measured | undefined;
+  const { value, grads } = tf.variableGrads(() => {
+    const found = lossOf(parameters, work);
+    measured = found.measured;
+    return found.loss;
+  }, [...parameters.values()]);
   const loss = value.dataSync<'float32'>()[0] ?? Number.NaN;
   const gradient = new Float32Array(flat.length);
   for (const { name, offset } of specs) {
@@ -33,5 +29,5 @@ export function lossAndGradient(
     if (grad !== undefined) gradient.set(grad.dataSync<'float32'>(), offset);
   }
   tf.dispose([value, grads, [...parameters.values()]]);
-  return { loss, gradient };
+  return { loss, gradient, ...(measured && { measured }) };
 }

@@ -2,10 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { openGradients } from './gradients.ts';
-import { initialParameters, parameterSpecs } from './model.ts';
+import type { Measured } from './gates/loss.ts';
 import { gradientNorm, learningRateAt, optimizerStep } from './optimizer.ts';
 import type { TrainSettings } from './settings.ts';
 import type { RunState } from './state.ts';
+import { firstParameters, trainedSpecs } from './trainee.ts';
 
 export interface StepReport {
   /** Steps done, this one included. */
@@ -14,6 +15,8 @@ export interface StepReport {
   readonly loss: number;
   readonly gradientNorm: number;
   readonly learningRate: number;
+  /** Of models with gates. */
+  readonly measured?: Measured;
 }
 
 export interface TrainHooks {
@@ -24,16 +27,16 @@ export interface TrainHooks {
   readonly signal?: AbortSignal;
 }
 
-/** The state before the first step. */
-export function initialState({ shape, seed }: TrainSettings): RunState {
-  const parameters = initialParameters(parameterSpecs(shape), seed);
+/** The state before the first step; the model's own parameters are random, or `model`. */
+export function initialState(settings: TrainSettings, model?: Float32Array): RunState {
+  const parameters = firstParameters(settings, model);
   const zeros = (): Float32Array => new Float32Array(parameters.length);
   return { step: 0, parameters, moments: { first: zeros(), second: zeros() } };
 }
 
 /**
  * Trains until `settings.optimizer.steps` steps are done or the signal is aborted; changes the arrays of `start`.
- * @param text token ids
+ * @param text token ids @param frozen what `distill` does not train: the parameters of the model
  * @returns the state after the last step
  * @throws RadialError RC1101 (too little text), RC1103 (the loss is not finite), RC1107 (no equal shares)
  */
@@ -42,17 +45,18 @@ export async function train(
   settings: TrainSettings,
   start: RunState,
   hooks: TrainHooks = {},
+  frozen: Float32Array = new Float32Array(),
 ): Promise<RunState> {
   requireWork(text, settings);
-  const specs = parameterSpecs(settings.shape);
+  const specs = trainedSpecs(settings);
   const { optimizer } = settings;
   const { parameters, moments } = start;
   let { step } = start;
   const state = (): RunState => ({ step, parameters, moments });
-  const gradients = openGradients(text, settings);
+  const gradients = openGradients(text, settings, frozen);
   try {
     while (step < optimizer.steps && hooks.signal?.aborted !== true) {
-      const { loss, gradient } = await gradients.at(step, parameters);
+      const { loss, gradient, measured } = await gradients.at(step, parameters);
       const norm = gradientNorm(gradient);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
         hooks.onCheckpoint?.(state());
@@ -61,7 +65,8 @@ export async function train(
         });
       }
       optimizerStep(specs, { parameters, gradient, norm, moments, step }, optimizer);
-      hooks.onStep?.({ step: step + 1, loss, gradientNorm: norm, learningRate: learningRateAt(step, optimizer) });
+      const learningRate = learningRateAt(step, optimizer);
+      hooks.onStep?.({ step: step + 1, loss, gradientNorm: norm, learningRate, ...(measured && { measured }) });
       step++;
       if (hooks.checkpointEvery !== undefined && step % hooks.checkpointEvery === 0 && step < optimizer.steps) {
         hooks.onCheckpoint?.(state());

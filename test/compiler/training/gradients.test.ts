@@ -8,54 +8,12 @@ import { forward, initialParameters, parameterSpecs, parameterTensors } from '..
 import { crossEntropy, embed, layerNorm, linear, relu, residual, tiedHead } from '../../../compiler/training/ops.ts';
 import { normals, seededRandom } from '../../../compiler/training/random.ts';
 import { lossAndGradient } from '../../../compiler/training/step.ts';
+import { traineeOf } from '../../../compiler/training/trainee.ts';
+import { checkGradient, dot } from './check-gradient.ts';
 import { tinySettings } from './support.ts';
 
-/** Small enough for the curvature, large enough for f32. */
-const STEP = 1e-2;
-/** The same for the whole model, whose curvature is larger. */
+/** Small enough for the curvature of the whole model, large enough for f32. */
 const HOP = 2e-4;
-
-type Inputs = readonly (readonly number[])[];
-
-/**
- * Compares, along random directions d, the slope Σ gradient · d with (f(x + εd) − f(x − εd)) / 2ε, where f is a fixed
- * random weighting of the layer's output.
- */
-function checkGradient(shapes: Inputs, layer: (...inputs: tf.Tensor[]) => tf.Tensor): void {
-  const random = seededRandom(shapes.flat().reduce((sum, dim) => 31 * sum + dim, 7));
-  const draw = (shape: readonly number[]): Float32Array =>
-    normals(
-      random,
-      shape.reduce((product, dim) => product * dim, 1),
-      1,
-    );
-  const points = shapes.map(draw);
-  const tensors = (values: readonly Float32Array[]): tf.Tensor[] =>
-    values.map((data, i) => tf.tensor(data, [...(shapes[i] ?? [])]));
-  const outputShape = tf.tidy(() => layer(...tensors(points)).shape);
-  const weighting = draw(outputShape);
-  const value = (values: readonly Float32Array[]): number =>
-    tf.tidy(() => dot(layer(...tensors(values)).dataSync<'float32'>(), weighting));
-
-  const gradients = tf.tidy(() =>
-    tf
-      .grads(layer)(tensors(points), tf.tensor(weighting, outputShape))
-      .map((g) => g.dataSync<'float32'>()),
-  );
-  for (let direction = 0; direction < 4; direction++) {
-    const steps = shapes.map(draw);
-    const moved = (sign: number): Float32Array[] =>
-      points.map((point, i) => point.map((x, j) => x + sign * STEP * (steps[i]?.[j] ?? 0)));
-    const measured = (value(moved(1)) - value(moved(-1))) / (2 * STEP);
-    const claimed = gradients.reduce((sum, g, i) => sum + dot(g, steps[i] ?? new Float32Array()), 0);
-    const scale = Math.max(1, Math.abs(measured));
-    assert.ok(Math.abs(measured - claimed) < 0.01 * scale, `direction ${direction}: ${measured}, not ${claimed}`);
-  }
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
-}
 
 describe('gradients of the training layers', () => {
   before(startBackend);
@@ -121,9 +79,10 @@ describe('gradients of the training layers', () => {
     const flat = initialParameters(specs, 1).map((x, i) => x + 0.05 * Math.sin(i));
     const ids = Int32Array.from({ length: 32 }, (_, i) => (7 * i) % shape.vocab);
     const data = { ids, targets: ids.map((id) => (id + 5) % shape.vocab) };
-    const lossAt = (parameters: Float32Array): number =>
-      lossAndGradient(specs, shape, parameters, { data, batch }).loss;
-    const { gradient } = lossAndGradient(specs, shape, flat, { data, batch });
+    const trainee = traineeOf(tinySettings(), new Float32Array());
+    const work = { share: { data, batch, drops: () => false }, step: 0, worker: 0 };
+    const lossAt = (parameters: Float32Array): number => lossAndGradient(trainee, parameters, work).loss;
+    const { gradient } = lossAndGradient(trainee, flat, work);
     const random = seededRandom(3);
     for (const { name, offset, size } of specs) {
       const direction = normals(random, size, 1);
@@ -165,7 +124,8 @@ describe('the forward pass of training', () => {
     const flat = initialParameters(specs, 1);
     const ids = new Int32Array(32).fill(4);
     const begin = tf.memory().numTensors;
-    lossAndGradient(specs, shape, flat, { data: { ids, targets: ids }, batch });
+    const share = { data: { ids, targets: ids }, batch, drops: () => false };
+    lossAndGradient(traineeOf(tinySettings(), new Float32Array()), flat, { share, step: 0, worker: 0 });
     assert.equal(tf.memory().numTensors, begin);
   });
 });

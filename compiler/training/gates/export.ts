@@ -1,0 +1,44 @@
+/** @file The gates of a trained model as `radial-config.json` and `router.safetensors`, and back. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RADIAL_CONFIG, ROUTER_FILE, gateLayers, radialConfigText } from '../../frontend/index.ts';
+import type { RadialConfig } from '../../frontend/index.ts';
+import { writeSafetensors } from '../../frontend/weights/writer.ts';
+import type { TensorToWrite } from '../../frontend/weights/writer.ts';
+import type { ParameterSpec } from '../model.ts';
+
+/** Writes both files; each appears when it is complete. @param flat - parameters, of which `specs` names the gates */
+export function writeGates(
+  dir: string,
+  config: RadialConfig,
+  width: number,
+  { specs, flat }: { readonly specs: readonly ParameterSpec[]; readonly flat: Float32Array },
+): void {
+  mkdirSync(dir, { recursive: true });
+  const byName = new Map(specs.map((spec) => [spec.name, spec]));
+  const values = (name: string): Float32Array => {
+    const spec = byName.get(name);
+    if (spec === undefined) throw new Error(`internal: no parameter ${name}`);
+    return flat.slice(spec.offset, spec.offset + spec.size);
+  };
+  const tensors = config.gatedBlocks.flatMap((block): readonly TensorToWrite[] => {
+    const { up, down } = gateLayers(config, block, width);
+    const layers = [
+      ...(up === undefined ? [] : [{ layer: up, parameter: `gate.${block}.up` }]),
+      { layer: down, parameter: `gate.${block}.score` },
+    ];
+    return layers.flatMap(({ layer: { weight, bias }, parameter }) => [
+      { ...weight, dtype: 'F32', data: transposed(values(parameter), weight.shape) },
+      { ...bias, dtype: 'F32', data: values(`${parameter}_bias`) },
+    ]);
+  });
+  writeSafetensors(join(dir, ROUTER_FILE), tensors, { format: 'pt' });
+  const path = join(dir, RADIAL_CONFIG);
+  writeFileSync(`${path}.tmp`, radialConfigText(config));
+  renameSync(`${path}.tmp`, path);
+}
+
+/** (in, out) as [out, in]. */
+function transposed(values: Float32Array, [out = 1, inner = 1]: readonly number[]): Float32Array {
+  return Float32Array.from(values, (_, i) => values[(i % inner) * out + Math.floor(i / inner)] ?? 0);
+}

@@ -1,0 +1,104 @@
+/** @file What training a routed model minimises: its distance from the dense model or its own loss, and its depth. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { RadialConfig } from '../../frontend/index.ts';
+import { forward } from '../model.ts';
+import type { Parameters } from '../model.ts';
+import { crossEntropy } from '../ops.ts';
+import { mixSeeds, seededRandom } from '../random.ts';
+import type { Share, TrainSettings } from '../settings.ts';
+import type { Matrix } from '../matmul.ts';
+import { routedForward } from './model.ts';
+import { budgetLoss, distance } from './ops.ts';
+
+export interface RoutedSettings {
+  /** `distill`: the gates alone, towards the dense model's predictions. `joint`: gates and model, towards the text. */
+  readonly mode: 'distill' | 'joint';
+  readonly config: RadialConfig;
+  /** Mean share of the blocks that a token is to execute. */
+  readonly targetDepth: number;
+  /** The budget's part of the loss: so much times the squared distance from the target. */
+  readonly budget: number;
+  /** Steps in which the target falls from all blocks to `targetDepth`; then the noise of the decisions falls to nothing. */
+  readonly anneal: number;
+}
+
+/** What a step says of itself, beside its loss. */
+export interface Measured {
+  /** Mean share of the blocks that were executed. */
+  readonly depth: number;
+  /** Distance from the dense model, nats per token; of `joint` 0. */
+  readonly distance: number;
+  /** Share of the tokens that executed each gated block, in order. */
+  readonly usage: readonly number[];
+}
+
+export interface RoutedLoss {
+  readonly loss: tf.Scalar;
+  readonly measured: Measured;
+}
+
+/** @param dense - logits of the dense model, for `distill` */
+export function routedLoss(
+  parameters: Parameters,
+  settings: TrainSettings & { readonly routed: RoutedSettings },
+  { share, step, worker }: { readonly share: Share; readonly step: number; readonly worker: number },
+  dense: Matrix | undefined,
+): RoutedLoss {
+  const { shape, routed, seed } = settings;
+  const { config, mode, budget } = routed;
+  const { ids, targets } = share.data;
+  const scale = noiseAt(step, settings);
+  const { logits, decisions } = routedForward(parameters, shape, {
+    ids,
+    batch: share.batch,
+    config,
+    isFixed: mode === 'distill',
+    noise: (block) => logisticNoise(ids.length, scale, mixSeeds(seed, step, worker, block)),
+  });
+  const opens = [...decisions.values()];
+  const usage = opens.map(({ isOpen }) => isOpen.reduce((sum, open) => sum + Number(open), 0) / isOpen.length);
+  const blocks = 2 * shape.layers;
+  const depth = (usage.reduce((a, b) => a + b, 0) + blocks - opens.length) / blocks;
+  const quality = dense === undefined ? crossEntropy(logits, targets) : distance(logits, dense);
+  const limit = budgetLoss(
+    opens.map(({ open }) => open),
+    { blocks, target: targetAt(step, routed), weight: budget },
+  );
+  const measured = { depth, usage, distance: dense === undefined ? 0 : (quality.dataSync<'float32'>()[0] ?? NaN) };
+  return { loss: sum(quality, limit), measured };
+}
+
+/** The logits that are the aim of `distill`. The caller disposes them. */
+export function denseLogits(frozen: Parameters, { shape }: TrainSettings, { data, batch }: Share): Matrix {
+  return tf.tidy(() => forward(frozen, shape, { ids: data.ids, batch }));
+}
+
+/** Falls linearly over `anneal` steps. */
+export function targetAt(step: number, { targetDepth, anneal }: RoutedSettings): number {
+  return 1 - (1 - targetDepth) * Math.min(1, (step + 1) / Math.max(1, anneal));
+}
+
+/** How large the noise is: 1 while the target falls, then falling to 0 at four fifths of what is left. */
+function noiseAt(step: number, { routed, optimizer }: TrainSettings & { readonly routed: RoutedSettings }): number {
+  const left = 0.8 * Math.max(1, optimizer.steps - routed.anneal);
+  return Math.min(1, Math.max(0, 1 - (step - routed.anneal) / left));
+}
+
+/** Added to a logit, it is above 0 with the logit's probability (at scale 1). */
+function logisticNoise(count: number, scale: number, seed: number): Float32Array {
+  if (scale === 0) return new Float32Array(count);
+  const random = seededRandom(seed);
+  return Float32Array.from({ length: count }, () => {
+    const u = Math.min(Math.max(random(), 1e-7), 1 - 1e-7);
+    return scale * Math.log(u / (1 - u));
+  });
+}
+
+function sum(a: tf.Scalar, b: tf.Scalar): tf.Scalar {
+  const op = tf.customGrad((...inputs) => {
+    const [left, right] = inputs as unknown as [tf.Scalar, tf.Scalar];
+    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)];
+    return { value: tf.add(left, right), gradFunc };
+  });
+  return op(a, b) as tf.Scalar;
+}

@@ -1,0 +1,121 @@
+/**
+ * @file A model with gates, as it is trained: every block is computed for every token, and added where its gate is open. What
+ * comes out is what the compiled program computes, which skips the others, under the same KV policy.
+ */
+import type { RadialConfig } from '../../frontend/index.ts';
+import type { Matrix, Vector } from '../matmul.ts';
+import { find, modelParts } from '../model.ts';
+import type { ModelInput, ModelShape, Parameters, ParameterSpec } from '../model.ts';
+import { linear, relu, residual } from '../ops.ts';
+import { carryKv, decide, gatedResidual, unitRms } from './ops.ts';
+import type { Decision } from './ops.ts';
+
+/** Gates begin open with a probability of 0.88. */
+const FIRST_BIAS = 2;
+const INNER_STD = 0.1;
+
+/**
+ * The parameters of the gates, behind those of `specs`. Their names do not end in `.weight`: they have Adam without decay
+ * whatever the optimizer of the model.
+ */
+export function gateSpecs(
+  { gatedBlocks, hidden }: RadialConfig,
+  width: number,
+  specs: readonly ParameterSpec[] = [],
+): readonly ParameterSpec[] {
+  const all = [...specs];
+  const add = (name: string, shape: readonly number[], std: number): void => {
+    const last = all.at(-1);
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    all.push({ name, shape, offset: last === undefined ? 0 : last.offset + last.size, size, std, gain: false });
+  };
+  for (const block of gatedBlocks) {
+    if (hidden > 0) {
+      add(`gate.${block}.up`, [width, hidden], INNER_STD);
+      add(`gate.${block}.up_bias`, [hidden], 0);
+    }
+    add(`gate.${block}.score`, [hidden > 0 ? hidden : width, 1], 0);
+    add(`gate.${block}.score_bias`, [1], 0);
+  }
+  return all;
+}
+
+/** Lets all gates begin open. */
+export function openGates(specs: readonly ParameterSpec[], flat: Float32Array): void {
+  for (const { name, offset } of specs) if (name.endsWith('.score_bias')) flat[offset] = FIRST_BIAS;
+}
+
+export interface RoutedInput extends ModelInput {
+  readonly config: RadialConfig;
+  /** Added to the scores of a block's gate. */
+  readonly noise: (block: number) => Float32Array;
+  /** The model's own parameters are not trained. */
+  readonly isFixed: boolean;
+}
+
+export interface RoutedOutput {
+  /** (batch · tokens, vocab) */
+  readonly logits: Matrix;
+  /** By block. */
+  readonly decisions: ReadonlyMap<number, Decision>;
+}
+
+/** @param parameters - of the model and of the gates */
+export function routedForward(parameters: Parameters, shape: ModelShape, input: RoutedInput): RoutedOutput {
+  const { config, noise, isFixed, ids, batch } = input;
+  const parts = modelParts(parameters, shape, input, isFixed);
+  const tokens = ids.length / batch;
+  const gated = new Set(config.gatedBlocks);
+  const decisions = new Map<number, Decision>();
+  const level = Math.log(config.threshold / (1 - config.threshold));
+  const gate = (block: number, x: Matrix): Decision | undefined => {
+    if (!gated.has(block)) return undefined;
+    const score = scoreOf(parameters, config, block, x);
+    const offsets = noise(block).map((value) => value - level);
+    const decision = decide(score, offsets, (row) => row % tokens < config.anchors);
+    decisions.set(block, decision);
+    return decision;
+  };
+  const enter = (x: Matrix, f: Matrix, decision: Decision | undefined): Matrix =>
+    decision === undefined ? residual(x, f) : gatedResidual(x, f, decision.open);
+  const cache = createCache(config);
+  let x = parts.embedding();
+  for (let layer = 0; layer < shape.layers; layer++) {
+    const attends = gate(2 * layer, x);
+    const { qkv, seen } = cache(parts.qkv(layer, x), attends);
+    x = enter(x, parts.attention(layer, qkv, seen), attends);
+    const thinks = gate(2 * layer + 1, x);
+    x = enter(x, parts.mlp(layer, x), thinks);
+  }
+  return { logits: parts.head(x), decisions };
+}
+
+/** The score of each row, as in `router.safetensors`: a logit (rows, 1). */
+function scoreOf(parameters: Parameters, { hidden }: RadialConfig, block: number, x: Matrix): Matrix {
+  const matrix = (name: string): Matrix => find(parameters, `gate.${block}.${name}`) as Matrix;
+  const vector = (name: string): Vector => find(parameters, `gate.${block}.${name}`) as Vector;
+  const unit = unitRms(x);
+  const inner = hidden > 0 ? relu(linear(unit, matrix('up'), vector('up_bias'))) : unit;
+  return linear(inner, matrix('score'), vector('score_bias'));
+}
+
+interface Seen {
+  readonly qkv: Matrix;
+  /** Undefined where all tokens are seen. */
+  readonly seen: readonly boolean[] | undefined;
+}
+
+/** What an attention block sees of the tokens that skip it, by KV policy; to be asked layer by layer. */
+function createCache({ kv }: RadialConfig): (qkv: Matrix, decision: Decision | undefined) => Seen {
+  let last: { readonly qkv: Matrix; readonly made: readonly boolean[] } | undefined;
+  return (own, decision) => {
+    if (kv === 'project') return { qkv: own, seen: undefined };
+    const isOpen = decision?.isOpen;
+    if (kv === 'absent') return { qkv: own, seen: isOpen };
+    const made =
+      isOpen?.map((open, row) => open || last?.made[row] === true) ?? new Array<boolean>(own.shape[0]).fill(true);
+    const qkv = isOpen === undefined || last === undefined ? own : carryKv(own, last.qkv, isOpen);
+    last = { qkv, made };
+    return { qkv, seen: made };
+  };
+}

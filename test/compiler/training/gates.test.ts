@@ -1,0 +1,236 @@
+/** @file Gates in training: what they compute is what the compiled program does, and they learn. */
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import type { RadialConfig } from '../../../compiler/frontend/index.ts';
+import { denseLogits } from '../../../compiler/training/gates/loss.ts';
+import type { RoutedSettings } from '../../../compiler/training/gates/loss.ts';
+import { gateSpecs, routedForward } from '../../../compiler/training/gates/model.ts';
+import { writeGates } from '../../../compiler/training/gates/export.ts';
+import { budgetLoss, carryKv, decide, distance, gatedResidual, unitRms } from '../../../compiler/training/gates/ops.ts';
+import {
+  initialState,
+  startBackend,
+  tokenizerFiles,
+  train,
+  trainBpe,
+  writeCheckpoint,
+} from '../../../compiler/training/index.ts';
+import type { StepReport, TrainSettings } from '../../../compiler/training/index.ts';
+import type { Matrix } from '../../../compiler/training/matmul.ts';
+import { initialParameters, parameterSpecs, parameterTensors } from '../../../compiler/training/model.ts';
+import { lossAndGradient } from '../../../compiler/training/step.ts';
+import { trainedSpecs, traineeOf } from '../../../compiler/training/trainee.ts';
+import { compiled, largestDifference } from '../../support/compiled.ts';
+import { gates } from '../../support/routers.ts';
+import { checkGradient, dot } from './check-gradient.ts';
+import { tinySettings, tinyText, withEmptyFolder } from './support.ts';
+
+const config: RadialConfig = { ...gates, blocks: 4, gatedBlocks: [1, 2, 3], maxHops: 4 };
+const routed: RoutedSettings = { mode: 'distill', config, targetDepth: 0.6, budget: 60, anneal: 10 };
+
+/** Random everywhere, so that blocks and gates do something. */
+function drawn(specs: readonly { readonly size: number }[]): Float32Array {
+  const count = specs.reduce((sum, { size }) => sum + size, 0);
+  return Float32Array.from({ length: count }, (_, i) => 0.25 * Math.sin(1.7 * i + 0.003 * i * i));
+}
+
+describe('gates in training', () => {
+  before(startBackend);
+
+  describe('gradients', () => {
+    it('unitRms', () => {
+      checkGradient([[5, 6]], (x) => unitRms(x as Matrix));
+    });
+
+    it('gatedResidual', () => {
+      checkGradient(
+        [
+          [4, 3],
+          [4, 3],
+          [4, 1],
+        ],
+        (x, f, open) => gatedResidual(x as Matrix, f as Matrix, open as Matrix),
+      );
+    });
+
+    it('carryKv', () => {
+      const isOpen = [true, false, false, true];
+      checkGradient(
+        [
+          [4, 6],
+          [4, 6],
+        ],
+        (qkv, last) => carryKv(qkv as Matrix, last as Matrix, isOpen),
+      );
+    });
+
+    it('distance', () => {
+      const dense = tf.tensor2d([1, 2, 0.5, -1, 0, 3], [2, 3]);
+      checkGradient([[2, 3]], (logits) => distance(logits as Matrix, dense));
+      dense.dispose();
+    });
+
+    it('decide: that of the sigmoid, where the row is not always open', () => {
+      const scores = tf.tensor2d([-3, -0.5, 0.2, 2], [4, 1]);
+      const noise = Float32Array.of(0, 0.6, -0.1, 0);
+      const { open, isOpen } = decide(scores, noise, (row) => row === 0);
+      assert.deepEqual([...open.dataSync()], [1, 1, 1, 1]);
+      assert.deepEqual(isOpen, [true, true, true, true]);
+      const dy = tf.fill([4, 1], 3);
+      const slope = tf.grad((x) => decide(x as Matrix, noise, (row) => row === 0).open)(scores, dy);
+      const chance = [0, 0.378, 0.55, 0.881];
+      slope.dataSync<'float32'>().forEach((value, i) => {
+        const [p = 0] = chance.slice(i);
+        assert.ok(Math.abs(value - 3 * p * (1 - p)) < 2e-3, `row ${i}: ${value}`);
+      });
+    });
+
+    it('budgetLoss: the square of the distance from the target, blocks without gates included', () => {
+      const opens = [tf.tensor2d([1, 0], [2, 1]), tf.tensor2d([1, 1], [2, 1])];
+      const options = { blocks: 4, target: 0.5, weight: 8 };
+      const depth = (1.5 + 2) / 4;
+      assert.ok(Math.abs((budgetLoss(opens, options).dataSync()[0] ?? 0) - 8 * (depth - 0.5) ** 2) < 1e-6);
+      const [slope] = tf.grads((a, b) => budgetLoss([a as Matrix, b as Matrix], options))(opens);
+      for (const value of slope?.dataSync() ?? []) assert.ok(Math.abs(value - (2 * 8 * (depth - 0.5)) / 8) < 1e-6);
+    });
+  });
+
+  for (const kv of ['absent', 'project', 'latest'] as const) {
+    for (const hidden of [0, 5]) {
+      it(`compute what the compiled program computes: ${kv}, ${hidden === 0 ? 'linear' : 'with an inner layer'}`, async () => {
+        const { shape } = tinySettings();
+        const own = {
+          ...config,
+          kv,
+          hidden,
+          anchors: 1,
+          threshold: 0.45,
+          gatedBlocks: hidden === 0 ? [1, 2, 3] : [0, 2, 3],
+        };
+        const specs = gateSpecs(own, shape.hidden, parameterSpecs(shape));
+        const flat = drawn(specs);
+        // Stored as F16: what is written must be what is compared.
+        for (const [i, x] of flat.entries()) flat[i] = Math.round(x * 256) / 256;
+        const ids = Int32Array.from({ length: 2 * shape.context }, (_, i) => (7 * i + (i >> 3)) % shape.vocab);
+        const { logits, paths } = tf.tidy(() => {
+          const found = routedForward(parameterTensors(specs, flat), shape, {
+            ids,
+            batch: 2,
+            config: own,
+            isFixed: false,
+            noise: () => new Float32Array(ids.length),
+          });
+          const path = Array.from(ids, (_, t) =>
+            [0, 1, 2, 3].filter((b) => found.decisions.get(b)?.isOpen[t] !== false),
+          );
+          return { logits: found.logits.arraySync(), paths: path };
+        });
+        assert.ok(new Set(paths.map((path) => path.join())).size > 2);
+        await withEmptyFolder(async (dir) => {
+          writeCheckpoint(dir, shape, flat, tokenizerFiles(trainBpe(['abc'], 300), shape.context));
+          // It is that of a larger vocabulary.
+          for (const file of ['tokenizer.json', 'tokenizer_config.json']) rmSync(join(dir, file));
+          writeGates(dir, own, shape.hidden, { specs, flat });
+          const { model } = await compiled({ input: dir });
+          for (const s of [0, 1]) {
+            const part = [s * shape.context, (s + 1) * shape.context] as const;
+            const found = await model.forward(ids.slice(...part));
+            assert.deepEqual(found.path, paths.slice(...part));
+            assert.ok(largestDifference(found.logits, logits.slice(...part)) < 3e-4);
+          }
+        });
+      });
+    }
+  }
+
+  it('the gradient of a joint step is right for the model, whose weights decide nothing here', () => {
+    const settings = tinySettings({ routed: { ...routed, mode: 'joint', config: { ...config, kv: 'latest' } } });
+    const trainee = traineeOf(settings, new Float32Array());
+    const flat = drawn(trainee.specs);
+    // Gates that do not look at the hidden state: each block has its own luck.
+    for (const { name, offset, size } of trainee.specs)
+      if (name.endsWith('.score')) flat.fill(0, offset, offset + size);
+    const ids = Int32Array.from({ length: 32 }, (_, i) => (7 * i) % settings.shape.vocab);
+    const share = {
+      data: { ids, targets: ids.map((id) => (id + 5) % settings.shape.vocab) },
+      batch: 2,
+      drops: () => false,
+    };
+    const work = { share, step: 2, worker: 0 };
+    const { gradient, measured } = lossAndGradient(trainee, flat, work);
+    assert.ok(measured !== undefined && measured.depth > 0.3 && measured.depth < 1);
+    for (const { name, offset, size } of parameterSpecs(settings.shape)) {
+      const direction = Float32Array.from({ length: size }, (_, i) => Math.cos(3 * i));
+      const moved = (sign: number): Float32Array => {
+        const there = flat.slice();
+        for (const [i, d] of direction.entries()) there[offset + i] = (there[offset + i] ?? 0) + sign * 2e-4 * d;
+        return there;
+      };
+      const slope =
+        (lossAndGradient(trainee, moved(1), work).loss - lossAndGradient(trainee, moved(-1), work).loss) / 4e-4;
+      const part = gradient.subarray(offset, offset + size);
+      const tolerance = 0.05 * Math.sqrt(dot(part, part)) + 3e-3;
+      assert.ok(Math.abs(slope - dot(part, direction)) < tolerance, `${name}: ${slope}, not ${dot(part, direction)}`);
+    }
+  });
+
+  it('distill leaves no tensors behind, and is nothing but the budget where all gates are open', () => {
+    const settings = tinySettings({ routed: { ...routed, targetDepth: 1, config: { ...config, threshold: 0 } } });
+    const { shape } = settings;
+    const model = drawn(parameterSpecs(shape));
+    const trainee = traineeOf(settings, model);
+    const ids = Int32Array.from({ length: 32 }, (_, i) => (5 * i) % shape.vocab);
+    const share = { data: { ids, targets: ids }, batch: 2, drops: () => false };
+    const before = tf.memory().numTensors;
+    const { loss, measured } = lossAndGradient(trainee, initialParameters(trainee.specs, 1), {
+      share,
+      step: 0,
+      worker: 0,
+    });
+    assert.equal(tf.memory().numTensors, before);
+    assert.ok(Math.abs(loss) < 1e-5 && measured?.depth === 1 && Math.abs(measured.distance) < 1e-5);
+    const dense = denseLogits(parameterTensors(parameterSpecs(shape), model), settings, share);
+    assert.deepEqual(dense.shape, [32, shape.vocab]);
+    dense.dispose();
+  });
+
+  const learn = async (settings: TrainSettings, model: Float32Array): Promise<readonly StepReport[]> => {
+    const reports: StepReport[] = [];
+    const frozen = settings.routed?.mode === 'distill' ? model : new Float32Array();
+    const start = initialState(settings, model);
+    assert.equal(
+      start.parameters.length,
+      trainedSpecs(settings).reduce((sum, { size }) => sum + size, 0),
+    );
+    await train(tinyText(), settings, start, { onStep: (report) => reports.push(report) }, frozen);
+    return reports;
+  };
+
+  it('learn to keep a budget, alone and with the model; repeatably, with two workers as with one', async function () {
+    this.timeout(60_000);
+    const base = tinySettings();
+    const optimizer = { ...base.optimizer, steps: 120 };
+    const dense = await train(tinyText(), { ...base, optimizer }, initialState({ ...base, optimizer }));
+    const steps = { ...base.optimizer, steps: 100, learningRate: 0.05 };
+    const distill = { ...base, optimizer: steps, routed };
+    const reports = await learn(distill, dense.parameters);
+    const last = reports.slice(-10);
+    const depth = last.reduce((sum, { measured }) => sum + (measured?.depth ?? NaN), 0) / last.length;
+    assert.ok(Math.abs(depth - 0.6) < 0.06, `a depth of ${depth}`);
+    assert.deepEqual(await learn(distill, dense.parameters), reports);
+    const joint = {
+      ...base,
+      workers: 2,
+      optimizer: { ...steps, learningRate: 0.01 },
+      routed: { ...routed, mode: 'joint' as const },
+    };
+    const both = await learn(joint, dense.parameters);
+    const end = both.at(-1);
+    assert.ok(
+      end?.measured !== undefined && Math.abs(end.measured.depth - 0.6) < 0.12 && end.loss < 1.2,
+      JSON.stringify(end),
+    );
+  });
+});
