@@ -15,7 +15,9 @@ import { optCommand } from './commands/opt.ts';
 import { oracleCommand } from './commands/oracle.ts';
 import { profileCommand } from './commands/profile.ts';
 import { runCommand } from './commands/run.ts';
+import { studyCommand } from './commands/study.ts';
 import { targetsCommand } from './commands/targets.ts';
+import { trainCommand } from './commands/train.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { visible } from './format.ts';
 import { exitCodes, printDiagnostics } from './io.ts';
@@ -34,6 +36,8 @@ const commands: readonly ((io: Io) => Command)[] = [
   profileCommand,
   mergeCommand,
   oracleCommand,
+  studyCommand,
+  trainCommand,
   optCommand,
   initCommand,
   targetsCommand,

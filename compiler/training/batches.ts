@@ -44,6 +44,13 @@ export function batchesOf(text: Uint16Array, { batch, tokens, seed }: BatchOptio
   };
 }
 
+/** Where windows side by side begin; at most `maxWindows` of them, evenly spread over the text. */
+export function spreadWindows(text: Uint16Array, tokens: number, maxWindows?: number): readonly number[] {
+  const all = Math.floor(text.length / tokens);
+  const windows = Math.min(all, maxWindows ?? all);
+  return Array.from({ length: windows }, (_, i) => Math.floor((i * all) / windows) * tokens);
+}
+
 /** The windows of `tokens` tokens that begin at `starts`, as one batch. */
 export function cutWindows(text: Uint16Array, starts: readonly number[], tokens: number): Batch {
   const ids = new Int32Array(starts.length * tokens);

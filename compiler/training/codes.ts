@@ -42,4 +42,18 @@ export const trainingCodes = {
       'Each worker computes the gradient of as many sequences as the others, so that their mean is the gradient of the ' +
       'batch. Give a batch that is a multiple of the number of workers.',
   },
+  RC1108: {
+    title: 'the target depth is out of reach',
+    explanation:
+      'Blocks without a gate are executed by every token, so the mean depth cannot fall below their share of all blocks.',
+  },
+  RC1109: {
+    title: 'options that do not go together',
+    explanation:
+      '`scratch` begins with random weights and a vocabulary of its own; `distill` and `joint` begin with a checkpoint. Heads divide the width, and sequences are no longer than the context.',
+  },
+  RC1110: {
+    title: 'a text that cannot be trained on',
+    explanation: 'Texts are UTF-8 and hold something other than white space.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -1,6 +1,6 @@
 /** @file Measures a model on text that it was not trained on. */
 import * as tf from '@tensorflow/tfjs-core';
-import { cutWindows } from './batches.ts';
+import { cutWindows, spreadWindows } from './batches.ts';
 import { forward, parameterSpecs, parameterTensors } from './model.ts';
 import type { ModelShape } from './model.ts';
 import { crossEntropy } from './ops.ts';
@@ -32,12 +32,10 @@ export function evaluate(
   options: EvaluationOptions,
 ): Evaluation {
   const { tokens, batch } = options;
-  const all = Math.floor(text.length / tokens);
-  const windows = Math.min(all, options.maxWindows ?? all);
-  const starts = Array.from({ length: windows }, (_, i) => Math.floor((i * all) / windows) * tokens);
+  const starts = spreadWindows(text, tokens, options.maxWindows);
   const parameters = parameterTensors(parameterSpecs(shape), flat);
   let sum = 0;
-  for (let first = 0; first < windows; first += batch) {
+  for (let first = 0; first < starts.length; first += batch) {
     const part = starts.slice(first, first + batch);
     const { ids, targets } = cutWindows(text, part, tokens);
     sum += tf.tidy(() => {
@@ -46,5 +44,6 @@ export function evaluate(
     });
   }
   tf.dispose([...parameters.values()]);
-  return { loss: sum / (windows * tokens), count: windows * tokens };
+  const count = starts.length * tokens;
+  return { loss: sum / count, count };
 }

@@ -7,12 +7,13 @@ import { openCheckpoint } from '../frontend/index.ts';
 import { readParameters } from './export.ts';
 import type { ModelShape } from './model.ts';
 import { openTokenizer } from './tokenizer-files.ts';
-import type { TextCodec } from './tokenizer-files.ts';
+import type { TextCodec, TokenizerFiles } from './tokenizer-files.ts';
 
 export interface TrainedModel {
   readonly shape: ModelShape;
   /** Flat, widened from F16. */
   readonly parameters: Float32Array;
+  readonly tokenizer: TokenizerFiles;
   readonly codec: TextCodec;
   /** Bytes of text that each id stands for; 0 for special tokens. */
   readonly tokenBytes: readonly number[];
@@ -45,10 +46,12 @@ export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedMod
       });
     }
     const tokenizer = readJson(join(dir, 'tokenizer.json')) as TokenizerJson;
+    const files = { tokenizer, config: readJson(join(dir, 'tokenizer_config.json')) };
     return {
       shape,
       parameters: readParameters(shape, checkpoint.weights),
-      codec: openTokenizer({ tokenizer, config: readJson(join(dir, 'tokenizer_config.json')) }),
+      tokenizer: files,
+      codec: openTokenizer(files),
       tokenBytes: tokenLengths(tokenizer),
     };
   } finally {

@@ -48,7 +48,7 @@ export function fixedLinear(x: Matrix, w: Matrix, b: Vector): Matrix {
     const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [product(view(dy as Matrix), transposed(view(w)))];
     return { value: product(view(input), view(w), { plus }), gradFunc };
   });
-  return op(x) as Matrix;
+  return op(x);
 }
 
 /** The residual sum of two matrices of one shape. */
@@ -140,7 +140,7 @@ export function fixedHead(x: Matrix, table: Matrix): Matrix {
     const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [product(view(dy as Matrix), view(table))];
     return { value: product(view(input), transposed(view(table))), gradFunc };
   });
-  return op(x) as Matrix;
+  return op(x);
 }
 
 /** The mean over rows of −ln softmax(logits)[row, target], in nats; logits (rows, vocab), one target for each row. */

@@ -25,7 +25,7 @@ export interface Trainee {
   /** What is trained, in the order of the flat parameters. */
   readonly specs: readonly ParameterSpec[];
   /** Called inside of tfjs' gradients. */
-  loss(parameters: Parameters, work: Work): Loss;
+  readonly loss: (parameters: Parameters, work: Work) => Loss;
 }
 
 /** @param frozen - what is not trained: in `distill` the parameters of the model, otherwise nothing */

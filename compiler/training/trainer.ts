@@ -80,7 +80,8 @@ export async function train(
   return state();
 }
 
-function requireWork(text: Uint16Array, { batch, tokens, workers }: TrainSettings): void {
+/** @throws RadialError RC1101 (too little text), RC1107 (no equal shares) */
+export function requireWork(text: Uint16Array, { batch, tokens, workers }: TrainSettings): void {
   if (text.length < 3 * batch * tokens) {
     fail('RC1101', `the text has ${text.length} tokens, fewer than three batches of ${batch} × ${tokens}`, {
       help: 'give more text, or use a smaller batch',

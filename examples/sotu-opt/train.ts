@@ -6,30 +6,19 @@
  * OUT/model is a Hugging Face checkpoint, written at every checkpoint; OUT/state.safetensors is what --resume continues
  * from; OUT/log.jsonl has a line for each step. Ctrl-C saves and stops.
  */
-import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import {
-  evaluate,
-  initialState,
   joinTexts,
-  loadState,
   loadTrainedModel,
   openTokenizer,
   optimizers,
-  parameterCount,
-  parameterSpecs,
-  requireNoState,
-  saveState,
+  runSession,
   schedules,
-  startBackend,
   tokenizerFiles,
-  train,
   trainBpe,
-  writeCheckpoint,
 } from '../../compiler/training/index.ts';
-import type { OptimizerOptions, RunState, StepReport, TrainSettings } from '../../compiler/training/index.ts';
+import type { OptimizerOptions, StepReport, TrainSettings } from '../../compiler/training/index.ts';
 import { RadialError, formatDiagnostic } from '../../ir/index.ts';
 import { isHeldOut, readAddresses } from './corpus.ts';
 
@@ -57,8 +46,6 @@ interface Options {
 }
 
 const CLIP = 1;
-/** Held-out windows that are measured at each checkpoint. */
-const GLANCE_WINDOWS = 48;
 
 const options = new Command('train')
   .description('Trains a small OPT on the State of the Union addresses.')
@@ -91,63 +78,42 @@ const options = new Command('train')
   .opts<Options>();
 
 async function main(): Promise<void> {
-  await startBackend();
-  const statePath = join(options.out, 'state.safetensors');
-  if (!options.resume) requireNoState(statePath);
-  mkdirSync(options.out, { recursive: true });
-
   const addresses = readAddresses();
   const training = addresses.filter((address) => !isHeldOut(address)).map(({ text }) => text);
   const held = addresses.filter(isHeldOut).map(({ text }) => text);
   const tokenizer = tokenizerFiles(trainBpe(training, options.vocab), options.context);
   const codec = openTokenizer(tokenizer);
-  const trainText = joinTexts(training.map((text) => codec.encode(text)));
-  const heldText = joinTexts(held.map((text) => codec.encode(text)));
-
+  const text = joinTexts(training.map((address) => codec.encode(address)));
+  const heldOut = joinTexts(held.map((address) => codec.encode(address)));
   const settings = settingsOf(options);
-  const { shape } = settings;
-  const { schedule, ...optimizer } = settings.optimizer;
-  const steps = schedule === 'cosine' ? optimizer.steps : undefined;
-  const fixed = { ...settings, optimizer: { ...optimizer, schedule, steps } };
-  const identity = `${JSON.stringify(fixed)} text ${createHash('sha256').update(trainText).digest('hex').slice(0, 16)}`;
-  const start = options.resume ? loadState(statePath, identity) : begin(settings);
-  print(
-    `${parameterCount(parameterSpecs(shape))} parameters; ${trainText.length} tokens to train on, ` +
-      `${heldText.length} held out; from step ${start.step} to ${options.steps}`,
-  );
-
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       interrupt.abort();
     });
   }
-  const report = createReporter(settings);
-  const onCheckpoint = (state: RunState): void => {
-    saveState(statePath, state, identity);
-    writeCheckpoint(join(options.out, 'model'), shape, state.parameters, tokenizer);
-    const { loss } = evaluate(shape, state.parameters, heldText, {
-      tokens: options.tokens,
-      batch: 4,
-      maxWindows: GLANCE_WINDOWS,
-    });
-    log({ step: state.step, heldOutLoss: loss, time: new Date().toISOString() });
-    print(`step ${state.step}: saved; held out ${loss.toFixed(4)} nats per token (${GLANCE_WINDOWS} windows)`);
-  };
-  const end = await train(trainText, settings, start, {
-    onStep: report,
-    onCheckpoint,
+  const step = await runSession({
+    out: options.out,
+    resume: options.resume,
+    settings,
+    text,
+    heldOut,
+    tokenizer,
+    model: options.from === undefined ? undefined : loadTrainedModel(options.from, settings.shape).parameters,
     checkpointEvery: options.checkpointEvery,
     signal: interrupt.signal,
+    onBegin: ({ parameters, step: done }) => {
+      print(
+        `${parameters} parameters; ${text.length} tokens to train on, ${heldOut.length} held out; ` +
+          `from step ${done} to ${options.steps}`,
+      );
+    },
+    onStep: createReporter(settings),
+    onCheckpoint: (checkpoint) => {
+      print(`step ${checkpoint.step}: saved; held out ${checkpoint.heldOut?.loss.toFixed(4) ?? '-'} nats per token`);
+    },
   });
-  print(end.step < options.steps ? 'interrupted; continue with --resume' : `done: ${join(options.out, 'model')}`);
-}
-
-/** Random weights, or those of a checkpoint. */
-function begin(settings: TrainSettings): RunState {
-  const state = initialState(settings);
-  if (options.from === undefined) return state;
-  return { ...state, parameters: loadTrainedModel(options.from, settings.shape).parameters };
+  print(step < options.steps ? 'interrupted; continue with --resume' : `done: ${join(options.out, 'model')}`);
 }
 
 function settingsOf(given: Options): TrainSettings {
@@ -164,13 +130,12 @@ function settingsOf(given: Options): TrainSettings {
   };
 }
 
-/** Logs every step and prints every 20th: mean loss, tokens per second, time left. */
+/** Prints every 20th step: mean loss, tokens per second, time left. */
 function createReporter({ batch, tokens, optimizer }: TrainSettings): (report: StepReport) => void {
   const every = 20;
   let since = performance.now();
   let losses: number[] = [];
   return (report) => {
-    log({ ...report, loss: round(report.loss), gradientNorm: round(report.gradientNorm) });
     losses.push(report.loss);
     if (report.step % every !== 0) return;
     const seconds = (performance.now() - since) / 1000;
@@ -184,14 +149,6 @@ function createReporter({ batch, tokens, optimizer }: TrainSettings): (report: S
     since = performance.now();
     losses = [];
   };
-}
-
-function log(entry: object): void {
-  appendFileSync(join(options.out, 'log.jsonl'), `${JSON.stringify(entry)}\n`);
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(6));
 }
 
 function print(line: string): void {

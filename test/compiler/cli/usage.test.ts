@@ -20,6 +20,8 @@ const commands = [
   'profile',
   'merge',
   'oracle',
+  'study',
+  'train',
   'opt',
   'init',
   'targets',

@@ -1,0 +1,299 @@
+/** @file `radialc train`: a model from scratch, gates for a model, or both together. */
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { KvPolicy } from '../../../ir/index.ts';
+import type { RadialConfig } from '../../frontend/index.ts';
+import { readNamed } from '../../frontend/index.ts';
+import type {
+  Checkpoint,
+  OptimizerOptions,
+  RoutedSettings,
+  SessionRequest,
+  StepReport,
+  TrainSettings,
+} from '../../training/index.ts';
+import type { Io } from '../io.ts';
+import { folderName, formatOption, realNumber, wholeNumber } from '../options.ts';
+import type { FormatOptions } from '../options.ts';
+
+interface TrainOptions extends FormatOptions {
+  readonly text: readonly string[];
+  readonly heldOut?: readonly string[];
+  readonly output: string;
+  readonly mode: 'scratch' | 'distill' | 'joint';
+  readonly resume?: boolean;
+  readonly checkpointEvery: number;
+  readonly workers: number;
+  readonly steps: number;
+  readonly batch: number;
+  readonly tokens?: number;
+  readonly seed: number;
+  readonly optimizer: OptimizerOptions['kind'];
+  readonly schedule: OptimizerOptions['schedule'];
+  readonly lr: number;
+  readonly warmup: number;
+  readonly weightDecay: number;
+  readonly layerDrop: number;
+  readonly targetDepth: number;
+  readonly budget: number;
+  readonly anneal?: number;
+  readonly gateHiddenSize: number;
+  readonly kv: KvPolicy;
+  readonly anchorTokens: number;
+  readonly anchorFirst: number;
+  readonly anchorLast: number;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly vocab: number;
+  readonly context: number;
+}
+
+const CLIP = 1;
+/** Steps between two lines of progress. */
+const LINE_EVERY = 20;
+/** Longer texts are not read. */
+const MAX_TEXT_BYTES = 2 ** 30;
+/** Gates that nearly all tokens, or nearly none, find open decide nothing. */
+const SETTLED = 0.995;
+
+export function trainCommand(io: Io): Command {
+  const count = wholeNumber(1);
+  const share = realNumber(0, 1);
+  return new Command('train')
+    .description(
+      'train a small OPT on text: from scratch, gates for one (distill), or gates and model together (joint)',
+    )
+    .argument('[model]', 'the checkpoint to begin with; for --mode scratch none')
+    .requiredOption('--text <file...>', 'texts to train on, UTF-8')
+    .option('--held-out <file...>', 'texts that are measured at each checkpoint')
+    .requiredOption('-o, --output <dir>', 'folder of the run; OUTPUT/model is the checkpoint', folderName)
+    .addOption(
+      new Option('--mode <mode>', 'what is trained').choices(['scratch', 'distill', 'joint']).default('distill'),
+    )
+    .option('--resume', 'continue the run in that folder')
+    .option('--checkpoint-every <n>', 'steps between two checkpoints', count, 100)
+    .option('--workers <n>', 'threads that share each batch', count, 1)
+    .option('--steps <n>', 'steps in all', count, 1000)
+    .option('--batch <n>', 'sequences of a step', count, 8)
+    .option('--tokens <n>', 'tokens of a sequence (default: the context of the model)', count)
+    .option('--seed <n>', 'of first weights, order and noise', wholeNumber(0), 1)
+    .addOption(
+      new Option('--optimizer <name>', 'of the matrices of the model').choices(['adamw', 'muon']).default('adamw'),
+    )
+    .addOption(
+      new Option('--schedule <name>', 'how the learning rate ends').choices(['cosine', 'trapezoid']).default('cosine'),
+    )
+    .option('--lr <x>', 'highest learning rate', realNumber(0), 0.003)
+    .option('--warmup <n>', 'steps until it is reached', wholeNumber(0), 50)
+    .option('--weight-decay <x>', 'of the matrices', realNumber(0), 0.05)
+    .option('--layer-drop <p>', 'scratch: chance that the last block is left out; earlier ones in proportion', share, 0)
+    .option('--target-depth <p>', 'distill, joint: mean share of the blocks that a token is to execute', share, 0.6)
+    .option('--budget <x>', 'what a squared deviation from it costs, in nats', realNumber(0), 50)
+    .option('--anneal <n>', 'steps in which the target falls from 1 (default: half of all)', wholeNumber(0))
+    .option('--gate-hidden-size <n>', 'width of the inner layer of a gate; 0: it is linear', wholeNumber(0), 0)
+    .addOption(
+      new Option('--kv <policy>', 'what an attention block knows of a token that skipped it')
+        .choices(['absent', 'project', 'latest'])
+        .default('latest'),
+    )
+    .option('--anchor-tokens <n>', 'the first tokens that skip nothing', wholeNumber(0), 1)
+    .option('--anchor-first <n>', 'the first blocks that no token skips', wholeNumber(0), 0)
+    .option('--anchor-last <n>', 'the last ones', wholeNumber(0), 0)
+    .option('--layers <n>', 'scratch: layers', count, 12)
+    .option('--hidden <n>', 'scratch: width; the MLP is four times as wide', count, 96)
+    .option('--heads <n>', 'scratch: attention heads', count, 4)
+    .option('--vocab <n>', 'scratch: tokens of the vocabulary', wholeNumber(261), 1024)
+    .option('--context <n>', 'scratch: most tokens that the model takes', count, 256)
+    .addOption(formatOption())
+    .addHelpText(
+      'after',
+      '\nOUTPUT/log.jsonl has a line for each step. Ctrl-C saves; the same command with --resume goes on, bit for bit.\n' +
+        '\nExamples:\n  $ radialc train --mode scratch --text *.txt -o run --steps 4000 --optimizer muon --workers 2\n' +
+        '  $ radialc train run/model --mode distill --text *.txt -o gates --target-depth 0.7\n' +
+        '  $ radialc train run/model --mode joint --text *.txt -o routed --target-depth 0.6 --lr 0.001\n' +
+        '  $ radialc compile routed/model -o program',
+    )
+    .action(async (model: string | undefined, options: TrainOptions) => {
+      await run(model, options, io);
+    });
+}
+
+async function run(model: string | undefined, options: TrainOptions, io: Io): Promise<void> {
+  const { mode, steps, output } = options;
+  if ((model === undefined) !== (mode === 'scratch')) {
+    fail('RC1109', mode === 'scratch' ? '--mode scratch begins with no model' : `--mode ${mode} needs a model`, {
+      help: mode === 'scratch' ? 'leave the model out, or choose another --mode' : 'name a checkpoint folder',
+    });
+  }
+  const request = await requestOf(model, options, io);
+  // TensorFlow.js is loaded only where it is used.
+  const { runSession } = await import('../../training/index.ts');
+  const report = createReporter(request.settings, options, io);
+  const done = await runSession({ ...request, ...report });
+  const folder = join(output, 'model');
+  if (done < steps) io.err('interrupted; the same command with --resume goes on');
+  else if (options.format === 'text') io.out(`done: ${folder}`);
+}
+
+async function requestOf(
+  model: string | undefined,
+  options: TrainOptions,
+  io: Io,
+): Promise<Omit<SessionRequest, 'onStep' | 'onCheckpoint' | 'onBegin'>> {
+  const { joinTexts, loadTrainedModel, openTokenizer, tokenizerFiles, trainBpe } =
+    await import('../../training/index.ts');
+  const texts = options.text.map(readText);
+  const base = model === undefined ? undefined : loadTrainedModel(model);
+  const shape = base?.shape ?? scratchShape(options);
+  const tokenizer = base?.tokenizer ?? tokenizerFiles(trainBpe(texts, shape.vocab), shape.context);
+  const codec = base?.codec ?? openTokenizer(tokenizer);
+  const encode = (all: readonly string[]): Uint16Array => joinTexts(all.map((text) => codec.encode(text)));
+  const { mode } = options;
+  return {
+    out: options.output,
+    resume: options.resume ?? false,
+    settings: settingsOf(shape, options, mode === 'scratch' ? undefined : routedOf(mode, shape, options)),
+    text: encode(texts),
+    ...(options.heldOut && { heldOut: encode(options.heldOut.map(readText)) }),
+    tokenizer,
+    model: base?.parameters,
+    checkpointEvery: options.checkpointEvery,
+    signal: io.signal,
+  };
+}
+
+function scratchShape({ layers, hidden, heads, vocab, context }: TrainOptions): TrainSettings['shape'] {
+  if (hidden % heads !== 0) {
+    fail('RC1109', `a width of ${hidden} does not split into ${heads} heads`, {
+      help: 'give --hidden that is a multiple of --heads',
+    });
+  }
+  return { layers, hidden, heads, ffn: 4 * hidden, vocab, context };
+}
+
+function settingsOf(
+  shape: TrainSettings['shape'],
+  options: TrainOptions,
+  routed: RoutedSettings | undefined,
+): TrainSettings {
+  const { batch, seed, steps, warmup, lr, weightDecay, layerDrop, workers, schedule, tokens = shape.context } = options;
+  if (tokens > shape.context) {
+    fail('RC1109', `sequences of ${tokens} tokens are longer than the context of ${shape.context}`, {
+      help: 'give fewer --tokens',
+    });
+  }
+  return {
+    shape,
+    batch,
+    tokens,
+    seed,
+    optimizer: { kind: options.optimizer, schedule, learningRate: lr, warmup, steps, weightDecay, clip: CLIP },
+    layerDrop,
+    workers,
+    ...(routed && { routed }),
+  };
+}
+
+/** @throws RadialError RC1108 */
+function routedOf(
+  mode: RoutedSettings['mode'],
+  { layers }: TrainSettings['shape'],
+  options: TrainOptions,
+): RoutedSettings {
+  const { targetDepth, budget, steps, anneal = Math.floor(steps / 2), anchorFirst, anchorLast } = options;
+  const blocks = 2 * layers;
+  const gatedBlocks = Array.from({ length: blocks }, (_, id) => id).slice(anchorFirst, blocks - anchorLast);
+  const least = (blocks - gatedBlocks.length) / blocks;
+  if (gatedBlocks.length === 0 || targetDepth < least) {
+    fail(
+      'RC1108',
+      `a mean depth of ${targetDepth} of the blocks is asked for, anchors alone make ${least.toFixed(2)}`,
+      {
+        help: 'give a larger --target-depth, or fewer --anchor-first and --anchor-last blocks',
+      },
+    );
+  }
+  const config: RadialConfig = {
+    router: 'gate',
+    blocks,
+    gatedBlocks,
+    hidden: options.gateHiddenSize,
+    hopEmbedding: false,
+    kv: options.kv,
+    revisit: 'overwrite',
+    maxHops: blocks,
+    threshold: 0.5,
+    anchors: options.anchorTokens,
+  };
+  return { mode, config, targetDepth, budget, anneal };
+}
+
+/** @throws RadialError RC1110, what reading a file can end with */
+function readText(file: string): string {
+  const bytes = readNamed(file, MAX_TEXT_BYTES);
+  let text: string | undefined;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // Told below.
+  }
+  if (text !== undefined && text.trim() !== '') return text;
+  return fail('RC1110', text === undefined ? 'the text is not valid UTF-8' : 'the text is empty', {
+    place: { file },
+    help: text === undefined ? 'save it as UTF-8' : 'leave it out',
+  });
+}
+
+/** A line now and then: mean loss, depth, speed, time left; a line for each checkpoint. */
+function createReporter(
+  { batch, tokens, optimizer, routed }: TrainSettings,
+  { format }: TrainOptions,
+  io: Io,
+): Pick<SessionRequest, 'onBegin' | 'onStep' | 'onCheckpoint'> {
+  let since = performance.now();
+  let reports: StepReport[] = [];
+  const say = (event: object, line: string): void => {
+    if (format === 'json') io.out(JSON.stringify(event));
+    else io.err(line);
+  };
+  return {
+    onBegin: ({ parameters, step }) => {
+      say({ parameters, step }, `${parameters} numbers to train; from step ${step} to ${optimizer.steps}`);
+    },
+    onStep: (report) => {
+      reports.push(report);
+      if (report.step % LINE_EVERY !== 0) return;
+      const seconds = (performance.now() - since) / 1000;
+      const mean = (of: (one: StepReport) => number): number =>
+        reports.reduce((sum, one) => sum + of(one), 0) / reports.length;
+      const loss = mean((one) => one.loss);
+      const depth = routed && mean((one) => one.measured?.depth ?? NaN);
+      const tokensPerSecond = (reports.length * batch * tokens) / seconds;
+      const minutes = ((optimizer.steps - report.step) * seconds) / reports.length / 60;
+      const deep = depth === undefined ? '' : `  depth ${(100 * depth).toFixed(1)} %`;
+      say(
+        { step: report.step, loss, ...(depth !== undefined && { depth }), tokensPerSecond, minutesLeft: minutes },
+        `step ${report.step}/${optimizer.steps}  loss ${loss.toFixed(4)}${deep}  ${tokensPerSecond.toFixed(0)} tokens/s  ${minutes.toFixed(1)} min left`,
+      );
+      since = performance.now();
+      reports = [];
+    },
+    onCheckpoint: (checkpoint) => {
+      say(checkpoint, `step ${checkpoint.step}: saved${heldOutLine(checkpoint, routed)}`);
+    },
+  };
+}
+
+function heldOutLine({ heldOut }: Checkpoint, routed: RoutedSettings | undefined): string {
+  if (heldOut === undefined) return '';
+  const loss = `; held out ${heldOut.loss.toFixed(4)} nats per token`;
+  if (!('usage' in heldOut) || routed === undefined) return loss;
+  const blocks = (are: (used: number) => boolean): readonly number[] =>
+    routed.config.gatedBlocks.filter((_, i) => are(heldOut.usage[i] ?? 0));
+  const [always, never] = [blocks((used) => used > SETTLED), blocks((used) => used < 1 - SETTLED)];
+  const list = (name: string, ids: readonly number[]): string =>
+    ids.length === 0 ? '' : `, ${name}: ${ids.join(', ')}`;
+  return `${loss} at ${(100 * heldOut.depth).toFixed(1)} % of the blocks${list('always open', always)}${list('never open', never)}`;
+}

@@ -1,0 +1,164 @@
+/**
+ * @file A training run in a folder: from its beginning or from where it was left, with checkpoints.
+ *
+ * OUT/model is a Hugging Face checkpoint, with its routers where it has some, written at every checkpoint;
+ * OUT/state.safetensors is what a resumed run continues from, bit for bit; OUT/log.jsonl has a line for each step.
+ */
+import { createHash } from 'node:crypto';
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { evaluate } from './evaluate.ts';
+import { writeCheckpoint } from './export.ts';
+import { evaluateRouted } from './gates/evaluate.ts';
+import type { RoutedEvaluation } from './gates/evaluate.ts';
+import { writeGates } from './gates/export.ts';
+import { parameterCount, parameterSpecs, parameterTensors } from './model.ts';
+import { startBackend } from './matmul.ts';
+import type { TrainSettings } from './settings.ts';
+import { loadState, requireNoState, saveState } from './state.ts';
+import type { TokenizerFiles } from './tokenizer-files.ts';
+import { trainedCount, trainedSpecs } from './trainee.ts';
+import { initialState, requireWork, train } from './trainer.ts';
+import type { StepReport } from './trainer.ts';
+
+export interface SessionRequest {
+  readonly out: string;
+  readonly resume: boolean;
+  readonly settings: TrainSettings;
+  /** Token ids to train on. */
+  readonly text: Uint16Array;
+  /** Token ids that are measured at each checkpoint. */
+  readonly heldOut?: Uint16Array | undefined;
+  readonly tokenizer: TokenizerFiles;
+  /** The parameters of the model to begin with; `distill` does not change them. */
+  readonly model?: Float32Array | undefined;
+  readonly checkpointEvery: number;
+  readonly signal: AbortSignal;
+  readonly onBegin?: (begin: SessionBegin) => void;
+  readonly onStep?: (report: StepReport) => void;
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+}
+
+export interface SessionBegin {
+  /** Numbers that are trained. */
+  readonly parameters: number;
+  /** Steps that are done. */
+  readonly step: number;
+}
+
+/** What a checkpoint measures on the held-out text, if there is one. */
+export interface Checkpoint {
+  readonly step: number;
+  readonly heldOut?: RoutedEvaluation | { readonly loss: number };
+}
+
+/** Held-out windows that are measured at each checkpoint. */
+const GLANCE_WINDOWS = 48;
+const GLANCE_BATCH = 4;
+
+/**
+ * Trains until all steps are done or the signal is aborted.
+ * @returns the steps that are done
+ * @throws RadialError RC1101 to RC1107, RC01xx (a damaged state)
+ */
+export async function runSession(request: SessionRequest): Promise<number> {
+  const { out, resume, settings, text, model, checkpointEvery, signal } = request;
+  requireWork(text, settings);
+  await startBackend();
+  const statePath = join(out, 'state.safetensors');
+  if (!resume) requireNoState(statePath);
+  mkdirSync(out, { recursive: true });
+  const identity = identityOf(settings, text, model);
+  const start = resume ? loadState(statePath, identity) : initialState(settings, model);
+  request.onBegin?.({ parameters: trainedCount(settings), step: start.step });
+  const frozen = settings.routed?.mode === 'distill' ? sharedCopy(model) : new Float32Array();
+  const log = (entry: object): void => {
+    appendFileSync(join(out, 'log.jsonl'), `${JSON.stringify(entry)}\n`);
+  };
+  const end = await train(
+    text,
+    settings,
+    start,
+    {
+      onStep: (report) => {
+        log(rounded(report));
+        request.onStep?.(report);
+      },
+      onCheckpoint: (state) => {
+        saveState(statePath, state, identity);
+        writeModel(join(out, 'model'), request, state.parameters);
+        const heldOut = measure(request, state.parameters);
+        log({ step: state.step, ...(heldOut && { heldOut }), time: new Date().toISOString() });
+        request.onCheckpoint?.({ step: state.step, ...(heldOut && { heldOut }) });
+      },
+      checkpointEvery,
+      signal,
+    },
+    frozen,
+  );
+  return end.step;
+}
+
+/** Equal for runs that end in the same bytes. A trapezoid's steps are left out: they may be changed before it falls. */
+function identityOf(settings: TrainSettings, text: Uint16Array, model: Float32Array | undefined): string {
+  const { schedule, ...optimizer } = settings.optimizer;
+  const steps = schedule === 'cosine' ? optimizer.steps : undefined;
+  const fixed = { ...settings, optimizer: { ...optimizer, schedule, steps } };
+  const hash = (data: Uint16Array | Float32Array): string =>
+    createHash('sha256').update(data).digest('hex').slice(0, 16);
+  const begin = model === undefined ? '' : ` model ${hash(model)}`;
+  return `${JSON.stringify(fixed)} text ${hash(text)}${begin}`;
+}
+
+function sharedCopy(model: Float32Array | undefined): Float32Array {
+  if (model === undefined) throw new Error('internal: distill without a model');
+  const shared = new Float32Array(new SharedArrayBuffer(model.byteLength));
+  shared.set(model);
+  return shared;
+}
+
+/** The parameters of the model itself: in `distill` those it began with. */
+function modelParameters({ settings, model }: SessionRequest, trained: Float32Array): Float32Array {
+  if (settings.routed?.mode === 'distill') return model ?? new Float32Array();
+  return trained.subarray(0, parameterCount(parameterSpecs(settings.shape)));
+}
+
+function writeModel(dir: string, request: SessionRequest, trained: Float32Array): void {
+  const { settings, tokenizer } = request;
+  const { shape, routed } = settings;
+  writeCheckpoint(dir, shape, modelParameters(request, trained), tokenizer);
+  if (routed !== undefined) {
+    writeGates(dir, routed.config, shape.hidden, { specs: trainedSpecs(settings), flat: trained });
+  }
+}
+
+function measure(request: SessionRequest, trained: Float32Array): Checkpoint['heldOut'] {
+  const { settings, heldOut } = request;
+  const { shape, tokens, routed } = settings;
+  if (heldOut === undefined || heldOut.length < tokens) return undefined;
+  const options = { tokens, batch: GLANCE_BATCH, maxWindows: GLANCE_WINDOWS };
+  const model = modelParameters(request, trained);
+  if (routed === undefined) return { loss: evaluate(shape, model, heldOut, options).loss };
+  const own = parameterTensors(parameterSpecs(shape), model);
+  const gates = parameterTensors(trainedSpecs(settings), trained);
+  const found = evaluateRouted({ shape, config: routed.config }, new Map([...own, ...gates]), heldOut, options);
+  tf.dispose([...own.values(), ...gates.values()]);
+  return found;
+}
+
+function rounded({ step, loss, gradientNorm, learningRate, measured }: StepReport): object {
+  const round = (value: number): number => Number(value.toPrecision(6));
+  const { depth, distance, usage } = measured ?? {};
+  return {
+    step,
+    loss: round(loss),
+    gradientNorm: round(gradientNorm),
+    learningRate,
+    ...(measured && {
+      depth: round(depth ?? NaN),
+      distance: round(distance ?? NaN),
+      usage: usage?.map((share) => Number(share.toFixed(3))),
+    }),
+  };
+}

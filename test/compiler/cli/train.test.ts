@@ -1,0 +1,88 @@
+/** @file `radialc train`: the three modes in small, from text to a program whose gates decide. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fails, ok, okJson, scratch } from './support.ts';
+
+const steps = ['--steps', '6', '--batch', '2', '--tokens', '16', '--checkpoint-every', '3', '--warmup', '1'];
+
+interface LogLine {
+  readonly step: number;
+  readonly loss?: number;
+  readonly depth?: number;
+  readonly heldOut?: { readonly loss: number; readonly usage?: readonly number[] };
+}
+
+describe('radialc train', function () {
+  this.timeout(120_000);
+  const at = scratch();
+  const sentence = (i: number): string => `The ${i % 7} of the ${(i * 5) % 11} states is ${i} and union.\n`;
+  const scratchOptions = ['--layers', '2', '--hidden', '16', '--heads', '2', '--vocab', '280', '--context', '24'];
+  const log = (run: string): readonly LogLine[] =>
+    readFileSync(at(`${run}/log.jsonl`), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as LogLine);
+
+  before(async () => {
+    writeFileSync(at('text.txt'), Array.from({ length: 120 }, (_, i) => sentence(i)).join(''));
+    writeFileSync(at('held.txt'), Array.from({ length: 20 }, (_, i) => sentence(3 * i + 1)).join(''));
+    await ok('train', '--mode', 'scratch', '--text', at('text.txt'), '-o', at('base'), ...scratchOptions, ...steps);
+  });
+
+  it('trains a model from scratch that can be compiled', async () => {
+    assert.equal(log('base').filter(({ loss }) => loss !== undefined).length, 6);
+    await ok('run', at('base/model'), '--prompt', 'The', '-n', '4');
+  });
+
+  for (const mode of ['distill', 'joint'] as const) {
+    it(`${mode}: gates beside the model, which compile and decide`, async () => {
+      const args = ['train', at('base/model'), '--mode', mode, '--text', at('text.txt'), '--held-out', at('held.txt')];
+      const gates = [...steps, '--lr', '0.02', '--gate-hidden-size', '4', '--target-depth', '0.75', '--kv', 'absent'];
+      await ok(...args, '-o', at(mode), ...gates, ...(mode === 'joint' ? ['--workers', '2'] : []));
+      const lines = log(mode);
+      const measured = lines.filter(({ heldOut }) => heldOut !== undefined);
+      assert.deepEqual(
+        measured.map(({ step }) => step),
+        [3, 6],
+      );
+      assert.ok(measured.every(({ heldOut }) => heldOut?.usage?.length === 4 && heldOut.loss > 0));
+      const same = (a: string, b: string): boolean => readFileSync(at(a)).equals(readFileSync(at(b)));
+      assert.equal(same(`${mode}/model/model.safetensors`, 'base/model/model.safetensors'), mode === 'distill');
+      await ok('compile', at(`${mode}/model`), '-o', at(`${mode}-out`));
+      const found = await okJson<{ path: number[][] }>('run', at(`${mode}-out`), '--prompt', 'The 3', '-n', '6');
+      assert.equal(found.path.length, 6);
+      const thin = ['--threshold', '0.99'];
+      const shallow = await okJson<{ path: number[][] }>(
+        'run',
+        at(`${mode}-out`),
+        '--prompt',
+        'The 3',
+        '-n',
+        '6',
+        ...thin,
+      );
+      assert.ok(shallow.path.every((path) => path.length === 0));
+    });
+  }
+
+  it('refuses what does not go together, and loses nothing', async () => {
+    const text = ['--text', at('text.txt')];
+    await fails('RC1109', 'train', at('base/model'), '--mode', 'scratch', ...text, '-o', at('x'));
+    await fails('RC1109', 'train', '--mode', 'joint', ...text, '-o', at('x'));
+    await fails('RC1109', 'train', '--mode', 'scratch', '--heads', '5', ...text, '-o', at('x'));
+    await fails('RC1109', 'train', at('base/model'), '--tokens', '99', ...text, '-o', at('x'));
+    const anchored = ['--anchor-first', '1', '--anchor-last', '2', '--target-depth', '0.5'];
+    await fails('RC1108', 'train', at('base/model'), ...anchored, ...text, '-o', at('x'));
+    writeFileSync(at('empty.txt'), ' \n');
+    await fails('RC1110', 'train', at('base/model'), '--text', at('empty.txt'), '-o', at('x'));
+    writeFileSync(at('bytes.txt'), new Uint8Array([0xff, 0xfe, 0x41]));
+    await fails('RC1110', 'train', at('base/model'), '--text', at('bytes.txt'), '-o', at('x'));
+    writeFileSync(at('short.txt'), 'too short');
+    await fails('RC1101', 'train', at('base/model'), '--text', at('short.txt'), '-o', at('x'), ...steps);
+    assert.ok(!existsSync(at('x')) || !existsSync(at('x/model')));
+    const again = ['train', '--mode', 'scratch', ...text, '-o', at('base'), ...scratchOptions];
+    await fails('RC1104', ...again, ...steps);
+    await fails('RC1102', ...again, ...steps, '--resume', '--lr', '0.1');
+    await fails('RC1105', 'train', at('base/model'), ...text, '-o', at('new'), ...steps, '--resume');
+  });
+});
