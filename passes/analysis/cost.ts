@@ -1,5 +1,5 @@
 /** @file What a network costs, by its op table: floating-point operations and weights of each region. */
-import { constsByName, elements, globalsOf, isGlobal, opSpecs } from '../../ir/index.ts';
+import { constsByName, elements, globalsOf, isGlobal, opSpecs, regions } from '../../ir/index.ts';
 import type { BlockId, Const, Global, Load, Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
 
 export interface RegionCost {
@@ -14,13 +14,17 @@ export interface RegionCost {
 export interface BlockCost extends RegionCost {
   readonly id: BlockId;
   readonly role: 'attention' | 'mlp';
+  /** Of scoring a token that tries the block, whether or not it is let in. */
+  readonly gate: RegionCost | null;
 }
 
 export interface NetworkCost {
   readonly entry: RegionCost;
+  /** Of each decision. */
+  readonly hub: RegionCost | null;
   readonly blocks: readonly BlockCost[];
   readonly exit: RegionCost;
-  /** Flops of a walk through every block once; constants that regions share count once. */
+  /** Flops of a walk through every block once, with its decisions; constants that regions share count once. */
   readonly total: RegionCost;
 }
 
@@ -32,11 +36,19 @@ export function costOf(network: Network, load: Load = { rows: 1, cached: 1 }): N
     ...weightsOf(globalsOf(region), consts),
   });
   const entry = cost(network.entry);
-  const blocks = network.blocks.map(({ id, role, body }): BlockCost => ({ id, role, ...cost(body) }));
+  const blocks = network.blocks.map(({ id, role, gate, body }): BlockCost => ({
+    id,
+    role,
+    gate: gate === undefined ? null : cost(gate),
+    ...cost(body),
+  }));
   const exit = cost(network.exit);
-  const flops = [entry, ...blocks, exit].reduce((sum, region) => sum + region.flops, 0);
-  const all = [network.entry, ...network.blocks.map(({ body }) => body), network.exit].flatMap(globalsOf);
-  return { entry, blocks, exit, total: { flops, ...weightsOf(all, consts) } };
+  const hub = network.hub === undefined ? null : cost(network.hub);
+  const decisions = [...blocks.map(({ gate }) => gate?.flops ?? 0), (blocks.length + 1) * (hub?.flops ?? 0)];
+  const flops =
+    [entry, ...blocks, exit].reduce((sum, region) => sum + region.flops, 0) + decisions.reduce((a, b) => a + b, 0);
+  const all = regions(network).flatMap(globalsOf);
+  return { entry, hub, blocks, exit, total: { flops, ...weightsOf(all, consts) } };
 }
 
 function weightsOf(names: readonly Global[], consts: ReadonlyMap<Global, Const>): Omit<RegionCost, 'flops'> {

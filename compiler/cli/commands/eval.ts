@@ -6,8 +6,8 @@ import type { Evaluation, Quality, Speed, Subject } from '../../routing/index.ts
 import { table } from '../format.ts';
 import { printDiagnostics } from '../io.ts';
 import type { Io } from '../io.ts';
-import { openModel } from '../model.ts';
-import { addBuildOptions, formatOption, wholeNumber } from '../options.ts';
+import { isArtifact, openModel } from '../model.ts';
+import { addBuildOptions, formatOption, thresholdOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
 import { percent, qualityCells, qualityHead } from '../quality.ts';
 
@@ -17,6 +17,7 @@ interface EvalOptions extends FormatOptions, BuildOptions {
   readonly window?: number;
   readonly maxTokens?: number;
   readonly mode: 'prefill' | 'decode';
+  readonly threshold?: number;
   readonly output?: string;
 }
 
@@ -29,12 +30,13 @@ export function evalCommand(io: Io): Command {
     )
     .argument('<model>', 'a compiled program, a checkpoint folder or IR text')
     .requiredOption('--text <file...>', 'texts to predict, UTF-8')
-    .option('--against <model>', 'the dense model: a compiled program or a checkpoint folder')
+    .option('--against <model>', 'the dense model: a compiled program, or a checkpoint folder without its routers')
     .option('--window <n>', 'positions of a window (default: the context of the model)', wholeNumber(1))
     .option('--max-tokens <n>', 'tokens of text to read at most', wholeNumber(1))
     .addOption(
       new Option('--mode <mode>', 'many tokens at a time, or one').choices(['prefill', 'decode']).default('prefill'),
     )
+    .addOption(thresholdOption())
     .option('-o, --output <file>', 'also write the numbers to this file, as JSON')
     .addOption(formatOption());
   return addBuildOptions(command)
@@ -57,7 +59,7 @@ export function evalCommand(io: Io): Command {
 }
 
 async function run(path: string, options: EvalOptions, io: Io): Promise<Evaluation> {
-  const { text: paths, against, window, maxTokens, mode } = options;
+  const { text: paths, against, window, maxTokens, mode, threshold } = options;
   const { signal } = io;
   const models: RadialModel[] = [];
   const open = async (from: string, build: BuildOptions): Promise<Subject> => {
@@ -71,8 +73,19 @@ async function run(path: string, options: EvalOptions, io: Io): Promise<Evaluati
   };
   try {
     const subject = await open(path, options);
-    const dense = against === undefined ? undefined : await open(against, {});
-    return await evaluateModel({ subject, against: dense, paths, window, maxTokens, mode, signal, onProgress });
+    const dense =
+      against === undefined ? undefined : await open(against, isArtifact(against) ? {} : { route: 'sequential' });
+    return await evaluateModel({
+      subject,
+      against: dense,
+      paths,
+      window,
+      maxTokens,
+      mode,
+      threshold,
+      signal,
+      onProgress,
+    });
   } finally {
     progress.stop();
     for (const model of models) model.dispose();

@@ -84,13 +84,14 @@ function describe({ info, network, program, wasmBytes }: Inspected, cached: numb
     target: info.target,
     dtype: info.dtype,
     shapes: info.shapes,
-    routing: { kv: info.routing.kv, revisit: info.routing.revisit, maxHops: info.routing.maxHops },
+    routing: routingOf(info.routing),
     edges: { entry: network.entry.edge.successors, router: network.entry.edge.router?.kind ?? null },
     blocks: cost.blocks.map((block, i) => {
       const { edge } = network.blocks[i] ?? {};
       return { ...block, router: edge?.router?.kind ?? null, successors: edge?.successors ?? [] };
     }),
     entry: cost.entry,
+    hub: cost.hub,
     exit: cost.exit,
     total: cost.total,
     kv: info.kv,
@@ -98,6 +99,10 @@ function describe({ info, network, program, wasmBytes }: Inspected, cached: numb
     wasmBytes,
     bodies: program.bodies.map(({ name, kernels }) => ({ name, kernels: kernels.map(({ kind }) => kind) })),
   };
+}
+
+function routingOf({ kv, revisit, maxHops, decides, threshold, anchors }: ProgramInfo['routing']): object {
+  return { kv, revisit, maxHops, decides, ...(decides !== null && { threshold, anchors }) };
 }
 
 function asText({ info, network, program, wasmBytes }: Inspected, cached: number): string {
@@ -112,9 +117,9 @@ function asText({ info, network, program, wasmBytes }: Inspected, cached: number
       quantity(cost.entry.flops),
       edgeText(network.entry.edge),
     ],
-    ...cost.blocks.map(({ id, role, parameters, weightBytes, flops }, i) => [
+    ...cost.blocks.map(({ id, role, gate, parameters, weightBytes, flops }, i) => [
       `^${id}`,
-      role,
+      gate === null ? role : `${role}, gated`,
       quantity(parameters),
       bytes(weightBytes),
       quantity(flops),
@@ -125,7 +130,7 @@ function asText({ info, network, program, wasmBytes }: Inspected, cached: number
   ];
   const lines = [
     `${info.name}: ${info.family}, ${info.task}, ${network.blocks.length} blocks, hidden ${shapes.hidden}, ${shapes.outputs} outputs, context ${shapes.context}`,
-    `routing: kv ${routing.kv}, revisit ${routing.revisit}, at most ${routing.maxHops} hops`,
+    `routing: kv ${routing.kv}, revisit ${routing.revisit}, at most ${routing.maxHops} hops${learned(info, cost)}`,
     '',
     table(['block', 'role', 'parameters', 'weights', 'FLOPs', 'next'], rows),
     '',
@@ -144,11 +149,31 @@ function asText({ info, network, program, wasmBytes }: Inspected, cached: number
   return lines.join('\n');
 }
 
+/** What routers decide by, and what they cost in all. */
+function learned({ routing }: ProgramInfo, { hub, blocks, total }: NetworkCost): string {
+  if (routing.decides === null) return '';
+  const gates = blocks.reduce((sum, { gate }) => sum + (gate?.flops ?? 0), 0);
+  const share = (flops: number): string => `${((100 * flops) / total.flops).toFixed(1)} % of the FLOPs`;
+  const knob = blocks.some(({ gate }) => gate !== null)
+    ? `; gates open above ${routing.threshold}, ${share(gates)}`
+    : '';
+  const asked = hub === null ? '' : `; a hub, ${share((blocks.length + 1) * hub.flops)}`;
+  const { anchors } = routing;
+  const anchored =
+    anchors === 0 ? '' : `; the first ${anchors === 1 ? 'token skips' : `${anchors} tokens skip`} nothing`;
+  return `${knob}${asked}${anchored}`;
+}
+
 /** `^1`, or the router with its first successors. */
 function edgeText(edge: Edge | undefined): string {
   if (edge === undefined) return '';
   const names = edge.successors.map((next) => (next === 'exit' ? 'exit' : `^${next}`));
   if (edge.router === null) return names.join(', ');
+  // One after the other, to the exit.
+  const [first] = edge.successors;
+  const isRest =
+    edge.successors.length > 3 && edge.successors.slice(0, -1).every((next, i) => next === Number(first) + i);
+  if (isRest) return `${edge.router.kind}: ${names[0] ?? ''}..${names.at(-2) ?? ''}, ${names.at(-1) ?? ''}`;
   const shown = names.length > 4 ? [...names.slice(0, 2), `… ${names.length} in all`] : names;
   return `${edge.router.kind}: ${shown.join(', ')}`;
 }

@@ -31,7 +31,10 @@ export function studyCommand(io: Io): Command {
     .argument('<model>', 'a checkpoint folder, with learned routers or without')
     .requiredOption('--text <file...>', 'texts to predict, UTF-8')
     .option('--against <model>', 'the dense model (default: the same checkpoint in sequence)')
-    .option('--profile <file>', 'ratios of `radialc profile` on more text, for figure 2 and the thresholds of the oracle')
+    .option(
+      '--profile <file>',
+      'ratios of `radialc profile` on more text, for figure 2 and the thresholds of the oracle',
+    )
     .option('--thresholds <list>', 'of gates: 0.3,0.5,0.7', numberList(0, 1))
     .option('--ratios <list>', 'thresholds of the oracle’s residual ratio: 0.02,0.05', numberList(0))
     .option('--window <n>', 'positions of a window (default: the context of the model)', wholeNumber(1))

@@ -22,6 +22,8 @@ export interface EvaluationRequest {
   readonly window?: number | undefined;
   readonly maxTokens?: number | undefined;
   readonly mode: 'prefill' | 'decode';
+  /** Of the subject's gates. */
+  readonly threshold?: number | undefined;
   readonly signal: AbortSignal;
   /** From 0 to 1. */
   readonly onProgress?: (share: number) => void;
@@ -76,7 +78,7 @@ export async function evaluateModel(request: EvaluationRequest): Promise<Evaluat
   let [windows, bytes, longest] = [0, 0, 0];
   for await (const item of windowsOf(codec, { paths, files, maxTokens }, window)) {
     const expected = dense && (await runWindow(dense, item, request));
-    await runWindow(run, item, request, expected);
+    await runWindow(run, item, request, expected, request.threshold);
     windows++;
     bytes += item.bytes;
     longest = Math.max(longest, item.ids.length);
@@ -104,9 +106,10 @@ async function runWindow(
   { ids, targets }: Window,
   { mode, signal }: EvaluationRequest,
   dense?: readonly Row[],
+  threshold?: number,
 ): Promise<readonly Row[]> {
   const started = performance.now();
-  const result = await run.model.forward(ids, { mode, signal });
+  const result = await run.model.forward(ids, { mode, signal, threshold });
   run.seconds += (performance.now() - started) / 1000;
   return countRun(run.score, result, targets, dense);
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { parseModule, printModule } from '../../../ir/index.ts';
 import { checkpoint, fails, filesOf, ok, okJson, optConfig, phaseFile, scratch, vitConfig } from './support.ts';
+import { gates, hub, writeRouters } from '../../support/routers.ts';
 
 interface Cost {
   readonly parameters: number;
@@ -116,7 +117,7 @@ describe('radialc inspect', () => {
     assert.match(text, /^\^3 +mlp .* exit$/m);
     assert.match(text, /^KV cache: 2 lists in one pool of /m);
     assert.match(text, /^program: model\.wasm .* bodies \(/m);
-    assert.match(await ok('inspect', at('routed')), /external: \^0, \^1, … 5 in all$/m);
+    assert.match(await ok('inspect', at('routed')), /external: \^1, \^0, … 5 in all$/m);
     assert.match(await ok('inspect', at('vit')), /^vit: vit, image-classification, 2 blocks, /);
   });
 
@@ -136,5 +137,29 @@ describe('radialc inspect', () => {
     await fails('RC0834', 'inspect', at('from-kernels'));
     await fails('RC0140', 'inspect', at('nowhere'));
     await fails('RC1011', 'inspect', at('out'), '--kv', 'latest');
+  });
+
+  it('shows routers: where they lead, and what they cost', async () => {
+    await checkpoint(at('gated'));
+    writeRouters(
+      at('gated'),
+      { ...gates, blocks: 4, gatedBlocks: [1, 2, 3], maxHops: 4, anchors: 1 },
+      optConfig.hidden_size,
+    );
+    const text = await ok('inspect', at('gated'));
+    assert.match(text, /gates open above 0\.5, \d+\.\d % of the FLOPs; the first token skips nothing$/m);
+    assert.match(text, /^\^1 +mlp, gated .* gate: \^2, \^3, exit$/m);
+    assert.match(text, /^entry .* gate: \^0\.\.\^3, exit$/m);
+    writeRouters(at('gated'), { ...hub, blocks: 4 }, optConfig.hidden_size);
+    assert.match(await ok('inspect', at('gated')), /; a hub, \d+\.\d % of the FLOPs$/m);
+    const { routing } = await okJson<{ routing: object }>('inspect', at('gated'));
+    assert.deepEqual(routing, {
+      kv: 'absent',
+      revisit: 'append',
+      maxHops: 9,
+      decides: 'hop',
+      threshold: 0.5,
+      anchors: 0,
+    });
   });
 });
