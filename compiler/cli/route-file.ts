@@ -7,7 +7,7 @@
  */
 import * as z from 'zod';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import type { RadialModel, Route, Walk } from '../../runtime/index.ts';
+import type { ProgramInfo, RadialModel, Route, Walk } from '../../runtime/index.ts';
 import { readNamed } from '../frontend/index.ts';
 
 export const ROUTE_FORMAT = 'radial-routes';
@@ -31,15 +31,19 @@ export function routeText({ info }: RadialModel, steps: readonly Step[]): string
   return lines.map((fields) => `${JSON.stringify(fields)}\n`).join('');
 }
 
-/**
- * The recorded route; tokens behind its end go as without it.
- * @throws RadialError RC1015 (not such a file), RC1016 (of another model, or of other tokens)
- */
-export function readRoute(file: string, { info }: RadialModel): Route {
+export interface RecordedRoute {
+  /** In order of position. */
+  readonly steps: readonly Step[];
+  /** Tokens behind its end go as without it. @throws RadialError RC1016 where a token is another one */
+  readonly route: Route;
+}
+
+/** @throws RadialError RC1015 (not such a file), RC1016 (of another model) */
+export function readRoute(file: string, { routing }: ProgramInfo): RecordedRoute {
   const [first = '', ...rest] = textOf(file).trimEnd().split('\n');
   const { blocks } = parsed(file, 1, first, header);
-  if (blocks !== info.routing.blocks.length) {
-    fail('RC1016', `the routes are of a model with ${blocks} blocks, this one has ${info.routing.blocks.length}`, {
+  if (blocks !== routing.blocks.length) {
+    fail('RC1016', `the routes are of a model with ${blocks} blocks, this one has ${routing.blocks.length}`, {
       place: { file },
       help: 'replay them with the model that they were recorded with',
     });
@@ -52,7 +56,7 @@ export function readRoute(file: string, { info }: RadialModel): Route {
       help: 'record the routes again; positions count from 0',
     });
   });
-  return (position, id) => {
+  const route = (position: number, id: number): Walk | undefined => {
     const step = steps[position];
     if (step === undefined || step.id === id) return step?.path;
     return fail('RC1016', `token ${position} is ${id}, the routes are of a text with ${step.id} there`, {
@@ -60,6 +64,7 @@ export function readRoute(file: string, { info }: RadialModel): Route {
       help: 'give the same prompt and sampling as when they were recorded',
     });
   };
+  return { steps, route };
 }
 
 function textOf(file: string): string {

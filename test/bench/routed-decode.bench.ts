@@ -16,14 +16,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { fillWeights } from '../../compiler/artifact/index.ts';
 import { build } from '../../compiler/build.ts';
-import type { Built, Metafile } from '../../compiler/build.ts';
+import type { Metafile } from '../../compiler/build.ts';
 import { initCheckpoint } from '../../compiler/frontend/index.ts';
 import { createRandom } from '../../ir/index.ts';
 import type { Walk } from '../../runtime/index.ts';
-import { instantiate } from '../../runtime/program.ts';
 import type { Program } from '../../runtime/program.ts';
+import { decode, median, read, start } from './decoding.ts';
+import type { Sample } from './decoding.ts';
 
 const BLOCKS = 24;
 const CONTEXT = 2048;
@@ -51,12 +51,6 @@ function halfOf(random: () => number): Walk {
       .map(({ id }) => id);
   };
   return [...pick(0), ...pick(1)].sort((a, b) => a - b);
-}
-
-/** Milliseconds a token; `blocks` is the pass through the blocks, `head` the logits. */
-interface Sample {
-  readonly blocks: number;
-  readonly head: number;
 }
 
 interface Side {
@@ -109,37 +103,9 @@ function measure([all, routed]: readonly [Program, Program], prompt: number, cou
   };
 }
 
-function read(program: Program, prompt: number, id: () => number, walk: () => Walk): void {
-  const { chunk } = program.info.shapes;
-  program.reset();
-  for (let first = 0; first < prompt; first += chunk) {
-    const tokens = Array.from({ length: Math.min(chunk, prompt - first) }, id);
-    program.prefill({ first, ids: tokens, walks: tokens.map(walk) });
-  }
-}
-
-function decode(program: Program, position: number, id: number, walk: Walk): Sample {
-  const started = performance.now();
-  program.decode(position, id, walk);
-  const decoded = performance.now();
-  program.logits(0, 1);
-  return { blocks: decoded - started, head: performance.now() - decoded };
-}
-
 function sideOf(samples: readonly Sample[], meanDepth: number): Side {
   const medianMs = median(samples.map(({ blocks, head }) => blocks + head));
   return { meanDepth, medianMs, medianBlocksMs: median(samples.map(({ blocks }) => blocks)), samples };
-}
-
-function median(samples: readonly number[]): number {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
-}
-
-async function start(built: Built): Promise<Program> {
-  const program = await instantiate(built.info, built.wasm);
-  await fillWeights(built.program, built.source, { into: program.weights });
-  return program;
 }
 
 /** Compiles with the built command in a process of its own, as a user would. */

@@ -123,7 +123,7 @@ async function generate(
 }
 
 function routeOf(model: RadialModel, { replay, forceDepth }: RunOptions): Route | undefined {
-  if (replay !== undefined) return readRoute(replay, model);
+  if (replay !== undefined) return readRoute(replay, model.info).route;
   return forceDepth === undefined ? undefined : depthRoute(model, forceDepth);
 }
 
