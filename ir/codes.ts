@@ -226,4 +226,9 @@ export const verifyCodes = {
     explanation:
       'An edge `hub` needs the module’s `hub`, which scores all blocks and the exit. Networks for images have none: their tokens go through the blocks together.',
   },
+  RC0537: {
+    title: 'Score prepared for nobody',
+    explanation:
+      'A block may prepare the score of the gate that a token tries first after it; that gate then has a `finish` beside it, which makes the score of what was prepared.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -1,5 +1,6 @@
 /** @file All passes by name. */
 import { fail, nearest } from '../ir/index.ts';
+import { fuseRouter } from './kernel/fuse-router.ts';
 import { lower } from './kernel/lower.ts';
 import { planKvCache } from './kernel/plan-kv-cache.ts';
 import { planMemory } from './kernel/plan-memory.ts';
@@ -31,6 +32,7 @@ export const networkPasses = {
 } satisfies Record<string, NetworkPass>;
 
 export const kernelPasses = {
+  'fuse-router': fuseRouter,
   'plan-kv-cache': planKvCache,
   'plan-memory': planMemory,
 } satisfies Record<string, KernelPass>;

@@ -16,7 +16,8 @@
  * each attention block that the token has executed, in order (decode).
  *
  * `$router` [chunk, columns], only in programs with gates or a hub: their scores. `$level` [1]: what a gate's score must
- * exceed, see {@link gateLevel}; written by the caller before the first pass.
+ * exceed, see {@link gateLevel}; written by the caller before the first pass. Where blocks score the gate behind them on their
+ * way out: `$partial` [chunk, 8], what they leave for it, and `$scored` [chunk], the block whose gate that is.
  *
  * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
@@ -41,6 +42,10 @@ export const WALK = '$walk';
 export const HOPS = '$hop';
 export const SCORES = '$router';
 export const LEVEL = '$level';
+export const PARTIAL = '$partial';
+export const SCORED = '$scored';
+/** Two products, in four lanes each. */
+export const PARTIAL_COLUMNS = 8;
 export const PROBES = '$probes';
 /** Columns of `$probes` that a block has. */
 export const PROBE_COLUMNS = 3;
@@ -68,6 +73,11 @@ export function routerBuffers(
 ): readonly Buffer[] {
   const gates = blocks.some(({ gate }) => gate !== undefined) ? [floats(LEVEL, 1, 1)] : [];
   return gates.length === 0 && hub === undefined ? [] : [...gates, floats(SCORES, 'chunk', columns)];
+}
+
+/** Buffers of scores that blocks prepare. */
+export function scoredBuffers(): readonly Buffer[] {
+  return [floats(PARTIAL, 'chunk', PARTIAL_COLUMNS), array(SCORED, 'chunk')];
 }
 
 /** Control buffers of every program. */

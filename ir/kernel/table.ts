@@ -35,7 +35,8 @@ const specs = {
   linear: {
     summary:
       'out = residual + mul · act(norm(x) · weightᵀ + bias). Weight in panels. Writes whole panels: out starts at column 0, ' +
-      'or has a multiple of PANEL columns. `first` is the first output column of the weight that is computed.',
+      'or has a multiple of PANEL columns. `first` is the first output column of the weight that is computed. With a scorer it ' +
+      'also writes to `partial` what `score` needs of the row that it makes: in four lanes each, out · scorer and out · out.',
     out: true,
     inputs: {
       x: view,
@@ -45,6 +46,8 @@ const specs = {
       shift: optionalWeight,
       mul: optionalView,
       residual: optionalView,
+      scorer: optionalWeight,
+      partial: optionalView,
     },
     inPlace: ['residual'],
     attrs: {
@@ -109,6 +112,13 @@ const specs = {
     out: true,
     inputs: { q: view },
     attrs: { heads: positive, kv_heads: positive, head_dim: positive, scale: number, causal: { type: 'boolean' } },
+  },
+  score: {
+    summary:
+      'out = (row · scorer) / rms(row) + bias of a row with `columns` columns, of which `partial` has the two products',
+    out: true,
+    inputs: { partial: view, bias: optionalWeight },
+    attrs: { columns: positive, eps: number },
   },
   probe: {
     summary: 'out = Euclidean norms of x, f and x + f of each row',

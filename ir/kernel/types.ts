@@ -110,6 +110,10 @@ export interface BlockInstance extends Instance {
   readonly list: number | null;
   /** Scores the rows of the row list: row i of `$router`. */
   readonly gate?: Instance;
+  /** The same for rows that the block before has prepared, see `scores`. */
+  readonly finish?: Instance;
+  /** The first successor, where the block's body prepares the score of its gate. */
+  readonly scores?: BlockId;
   readonly edge: Edge;
 }
 
@@ -174,7 +178,8 @@ export interface KernelProgram {
 
 /** The hub and the gates. */
 export function routerInstances({ hub, blocks }: Pick<KernelProgram, 'hub' | 'blocks'>): readonly Instance[] {
-  return [hub, ...blocks.map(({ gate }) => gate)].filter((instance) => instance !== undefined);
+  const ofBlocks = blocks.flatMap(({ gate, finish }) => [gate, finish]);
+  return [hub, ...ofBlocks].filter((instance) => instance !== undefined);
 }
 
 export function isView(input: Input): input is View {

@@ -34,8 +34,12 @@ export function printKernelProgram(program: KernelProgram): string {
       hub === undefined ? '' : `hub = ${printInstance(hub)}\n`,
       ...blocks.map((block) => {
         const gate = block.gate === undefined ? '' : `gate ^${block.id} = ${printInstance(block.gate)}\n`;
-        const list = block.list === null ? '' : printAttrs({ list: block.list });
-        return `${gate}block ^${block.id} ${block.role}${list} = ${printInstance(block)}${printEdge(block.edge)}\n`;
+        const finish = block.finish === undefined ? '' : `finish ^${block.id} = ${printInstance(block.finish)}\n`;
+        const list = printAttrs({
+          ...(block.list !== null && { list: block.list }),
+          ...(block.scores !== undefined && { scores: block.scores }),
+        });
+        return `${gate}${finish}block ^${block.id} ${block.role}${list} = ${printInstance(block)}${printEdge(block.edge)}\n`;
       }),
       `exit = ${printInstance(exit)}\n`,
     ].join(''),

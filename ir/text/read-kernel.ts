@@ -41,7 +41,21 @@ const kvSpecs = {
   ...address,
 } satisfies Record<string, AttrSpec>;
 
-const words = ['program', 'const', 'weight', 'buffer', 'kv', 'memory', 'body', 'entry', 'hub', 'gate', 'block', 'exit'];
+const words = [
+  'program',
+  'const',
+  'weight',
+  'buffer',
+  'kv',
+  'memory',
+  'body',
+  'entry',
+  'hub',
+  'gate',
+  'finish',
+  'block',
+  'exit',
+];
 
 /** Throws a `RadialError` with all errors of the report. */
 export function readKernelProgram(items: readonly ItemNode[], report: Report): KernelProgram {
@@ -65,9 +79,11 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     hubItem !== undefined && reader.isWellFormed(hubItem, /^=$/, 'hub = #hub(@w)')
       ? readInstance(reader, hubItem)
       : undefined;
-  const gates = readGates(reader, items, (item) =>
-    reader.isWellFormed(item, /^\^=$/, 'gate ^0 = #gate(@w)') ? readInstance(reader, item) : undefined,
-  );
+  const beside = (word: 'gate' | 'finish'): ReadonlyMap<BlockId, Instance> =>
+    readGates(reader, items, word, (item) =>
+      reader.isWellFormed(item, /^\^=$/, `${word} ^0 = #${word}(@w)`) ? readInstance(reader, item) : undefined,
+    );
+  const besides = { gates: beside('gate'), finishes: beside('finish') };
   const program = {
     stage: 'kernel' as const,
     name: header.subject?.text.slice(1) ?? '',
@@ -82,7 +98,7 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     bodies: of('body').flatMap((item) => readBody(reader, item)),
     entry: readEntry(reader, entry),
     ...(hub !== undefined && { hub }),
-    blocks: of('block').flatMap((item) => readBlock(reader, item, gates)),
+    blocks: of('block').flatMap((item) => readBlock(reader, item, besides)),
     exit: reader.isWellFormed(exit, /^=$/, 'exit = #exit(@gain)') ? readInstance(reader, exit) : undefined,
     span: report.span(header.word.at),
   };
@@ -306,7 +322,13 @@ function readEntry(reader: Reader, item: ItemNode): KernelProgram['entry'] | und
   return instance === undefined ? undefined : { ...instance, edge: reader.edge(item.edge) };
 }
 
-function readBlock(reader: Reader, item: ItemNode, gates: ReadonlyMap<BlockId, Instance>): readonly BlockInstance[] {
+/** What stands beside blocks. */
+interface Besides {
+  readonly gates: ReadonlyMap<BlockId, Instance>;
+  readonly finishes: ReadonlyMap<BlockId, Instance>;
+}
+
+function readBlock(reader: Reader, item: ItemNode, { gates, finishes }: Besides): readonly BlockInstance[] {
   const { subject, role, edge } = item;
   const example = 'block ^0 attention {list: 0} = #attention(@w) -> ^1';
   if (!reader.isWellFormed(item, /^\^r\{?=>$/, example) || subject === null || role === null || edge === null) {
@@ -315,11 +337,22 @@ function readBlock(reader: Reader, item: ItemNode, gates: ReadonlyMap<BlockId, I
   const instance = readInstance(reader, item);
   const attrs = reader.header(`block ${quote(subject.text)}`, item.fields, item.word.at, {
     list: { ...size, optional: true },
+    scores: { ...size, optional: true },
   });
   if (instance === undefined) return [];
   const list = typeof attrs['list'] === 'number' ? attrs['list'] : null;
   const id = reader.blockId(subject);
-  const gate = gates.get(id);
-  const common = { ...instance, id, role: readRole(reader, role), list };
-  return [{ ...common, ...(gate !== undefined && { gate }), edge: reader.edge(edge) }];
+  const [gate, finish, scores] = [gates.get(id), finishes.get(id), attrs['scores']];
+  return [
+    {
+      ...instance,
+      id,
+      role: readRole(reader, role),
+      list,
+      ...(gate !== undefined && { gate }),
+      ...(finish !== undefined && { finish }),
+      ...(typeof scores === 'number' && { scores }),
+      edge: reader.edge(edge),
+    },
+  ];
 }

@@ -72,7 +72,7 @@ export function readNetwork(items: readonly ItemNode[], report: Report): Network
   const hubItem = reader.only(items, 'hub', true);
   const hub =
     hubItem && readRegion(reader, hubItem, types, /^\($/, 'hub(%x: f32[tokens, 64], %hops: i32[tokens]) { … }');
-  const gates = readGates(reader, items, (item) =>
+  const gates = readGates(reader, items, 'gate', (item) =>
     readRegion(reader, item, types, /^\^\($/, 'gate ^0(%x: f32[tokens, 64]) { … }'),
   );
   const blocks = items
@@ -101,23 +101,24 @@ export function readRole(reader: Reader, role: NameNode): Block['role'] {
   return 'mlp';
 }
 
-/** The gates of a module by block; each must have its block. */
+/** The gates of a module, or what else stands beside blocks; each must have its block. */
 export function readGates<Gate>(
   reader: Reader,
   items: readonly ItemNode[],
+  word: 'gate' | 'finish',
   read: (item: ItemNode) => Gate | undefined,
 ): ReadonlyMap<BlockId, Gate> {
   const blocks = new Set(items.filter(({ word }) => word.text === 'block').map(({ subject }) => subject?.text));
   const gates = new Map<BlockId, Gate>();
-  for (const item of items.filter(({ word }) => word.text === 'gate')) {
+  for (const item of items.filter((candidate) => candidate.word.text === word)) {
     const gate = read(item);
     const { subject } = item;
     if (gate === undefined || subject === null) continue;
     const id = reader.blockId(subject);
     if (gates.has(id)) {
-      reader.report.add({ code: 'RC0409', message: `block ^${id} has two gates`, help: 'keep one' }, subject.at);
+      reader.report.add({ code: 'RC0409', message: `block ^${id} has two ${word}s`, help: 'keep one' }, subject.at);
     } else if (!blocks.has(subject.text)) {
-      const help = 'a gate stands beside the block of its number';
+      const help = `a ${word} stands beside the block of its number`;
       reader.report.add({ code: 'RC0408', message: `there is no block ${quote(subject.text)}`, help }, subject.at);
     }
     gates.set(id, gate);

@@ -7,6 +7,7 @@ import {
   routerBuffers,
   rowBuffers,
   SCORES,
+  scoredBuffers,
   walkBuffers,
 } from '../kernel/control.ts';
 import { hubColumns } from '../routers.ts';
@@ -47,6 +48,7 @@ export function checkState(program: KernelProgram, findings: Findings): void {
     ...rowBuffers(),
     ...(needsWalk(program) ? walkBuffers(program) : []),
     ...routerBuffers(program, Math.max(columns(SCORES), program.hub === undefined ? 1 : hubColumns(program.blocks))),
+    ...(program.blocks.some(({ scores }) => scores !== undefined) ? scoredBuffers() : []),
     ...dataBuffers(program, hasProbes, {
       hidden: columns(HIDDEN),
       logits: columns(LOGITS),

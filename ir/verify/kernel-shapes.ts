@@ -1,4 +1,5 @@
 /** @file Invariant 8 of kernel programs: how the columns of a kernel's views and the shapes of its weights fit together. */
+import { PARTIAL_COLUMNS } from '../kernel/control.ts';
 import type { KernelKind } from '../kernel/table.ts';
 import { isView, PANEL } from '../kernel/types.ts';
 import type { Formal, Kernel, View } from '../kernel/types.ts';
@@ -102,8 +103,17 @@ function linear(k: Shapes): string | undefined {
     k.expectShape('gain', inner) ??
     k.expectShape('shift', inner) ??
     k.expectRows('bias', 'gain', 'shift') ??
+    scorerParts(k) ??
     normParts(k)
   );
+}
+
+/** The products are summed in whole vectors. */
+function scorerParts(k: Shapes): string | undefined {
+  if (k.has('scorer') !== k.has('partial')) return 'scorer and partial go together';
+  if (!k.has('scorer')) return undefined;
+  if (k.out % PANEL !== 0) return `a row of ${k.out} columns is scored, expected a multiple of ${PANEL}`;
+  return k.expectShape('scorer', k.out) ?? k.expectRows('scorer') ?? k.expectColumns('partial', PARTIAL_COLUMNS);
 }
 
 const normParts: Rule = (k) => normFault(k.norm, (part) => (part === 'eps' ? k.hasEps : k.has(part)));
@@ -165,6 +175,8 @@ const rules: Readonly<Record<KernelKind, Rule>> = {
   rope,
   append,
   attend,
+  score: (k) =>
+    k.expectColumns('partial', PARTIAL_COLUMNS) ?? k.expectOut(1) ?? k.expectShape('bias', 1) ?? k.expectRows('bias'),
   probe: (k) => k.expectColumns('f', k.columns('x')) ?? k.expectOut(3),
 };
 

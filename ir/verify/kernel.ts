@@ -28,12 +28,14 @@
  * 17. A table that positions select rows of has rows for the whole context, one that ids select rows of at least one.
  *     (RC0531)
  * 18. A kernel's views, and a weight with a row for each row, have rows for all that it computes. (RC0533)
+ * 19. A block prepares the score of no gate but that of its edge's first successor, which then has a finish; a finish has a
+ *     gate beside it. (RC0537)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
-import type { Instance, KernelProgram, Weight } from '../kernel/types.ts';
+import type { BlockInstance, Instance, KernelProgram, Weight } from '../kernel/types.ts';
 import { sameShape } from '../ops/spec.ts';
-import type { Global, SourceSpan } from '../types.ts';
+import type { Global, SourceSpan, Successor } from '../types.ts';
 import { Findings } from './findings.ts';
 import { checkBodies } from './kernel-bodies.ts';
 import { checkBuffers, checkState } from './kernel-buffers.ts';
@@ -65,6 +67,7 @@ export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic
   checkInstances(program, findings); // 12
   checkKv(program, findings); // 13
   checkEdges(program, findings); // 14
+  checkScores(program, findings); // 19
   checkMemory(program, findings); // 15
   checkState(program, findings); // 16
   checkKernelTables(program, findings); // 17
@@ -133,6 +136,27 @@ function checkWeight(
   }
 }
 
+/** 19 */
+function checkScores({ blocks }: KernelProgram, findings: Findings): void {
+  const byId = new Map<Successor, BlockInstance>(blocks.map((block) => [block.id, block]));
+  for (const { id, scores, finish, gate, edge, span } of blocks) {
+    const subject = { name: `block ^${id}`, span };
+    if (finish !== undefined && gate === undefined) {
+      findings.add(
+        { code: 'RC0537', message: `block ^${id} has a finish, but no gate`, help: 'leave the finish out' },
+        subject,
+      );
+    }
+    if (scores === undefined) continue;
+    const isNext = edge.router?.kind === 'gate' && edge.successors[0] === scores;
+    if (isNext && byId.get(scores)?.finish !== undefined) continue;
+    const message = isNext
+      ? `block ^${id} scores ^${scores}, which has no finish`
+      : `block ^${id} scores ^${scores}, which is not the first behind a gate edge of its own`;
+    findings.add({ code: 'RC0537', message, help: 'fuse-router makes all of it' }, subject);
+  }
+}
+
 /** 12 */
 function checkInstances({ entry, hub, blocks, exit, bodies, weights }: KernelProgram, findings: Findings): void {
   const formals = new Map(bodies.map((body) => [body.name, body.formals]));
@@ -165,6 +189,7 @@ function checkInstances({ entry, hub, blocks, exit, bodies, weights }: KernelPro
   if (hub !== undefined) check('hub', hub);
   for (const block of blocks) {
     if (block.gate !== undefined) check(`gate ^${block.id}`, block.gate);
+    if (block.finish !== undefined) check(`finish ^${block.id}`, block.finish);
     check(`block ^${block.id}`, block);
   }
   check('exit', exit);

@@ -74,6 +74,17 @@ describe('learned routers', () => {
     }
   }
 
+  it('linear gates are scored by the block before them, and at O1 by themselves, to the same ends', async () => {
+    writeRouters(dir, gates, WIDTH);
+    const [fused, plain] = [await compiled({ input: dir }), await compiled({ input: dir, optLevel: 'O1' })];
+    assert.deepEqual(
+      fused.program.blocks.map(({ scores }) => scores),
+      [1, 2, 3, 4, 5, undefined],
+    );
+    assert.ok(plain.program.blocks.every(({ scores }) => scores === undefined));
+    assert.deepEqual((await fused.model.forward(ids)).path, (await plain.model.forward(ids)).path);
+  });
+
   it('a threshold is set while the program runs, for one call', async () => {
     const model = await modelOf(gates);
     const before = await model.forward(ids);

@@ -32,6 +32,7 @@ interface Step {
   readonly attrs: Attrs;
   readonly rows: number;
   readonly row: (name: string, r: number) => number[];
+  readonly write: (name: string, r: number, values: readonly number[]) => void;
   readonly has: (name: string) => boolean;
   readonly weight: (name: string) => Tensor;
   readonly isWeight: (name: string) => boolean;
@@ -109,6 +110,11 @@ export class KernelMachine {
       weight,
       has: (name) => name in inputs,
       isWeight: (name) => !isView(input(name)),
+      write: (name, r, values) => {
+        const view = input(name);
+        assert(isView(view), `${kind}: ${name} is not a view`);
+        this.#floats.set(values, this.#rowAddress(view, r, around.list));
+      },
       row: (name, r) => {
         const view = input(name);
         assert(isView(view), `${kind}: ${name} is not a view`);
@@ -205,6 +211,12 @@ const rowKernels: Readonly<Record<KernelKind, RowKernel>> = {
     return undefined;
   },
   attend,
+  score: ({ row, has, weight, attrs }, r) => {
+    const partial = row('partial', r);
+    const [dot = NaN, square = NaN] = [0, 4].map((at) => partial.slice(at, at + 4).reduce((a, b) => a + b, 0));
+    const rms = Math.sqrt(square / Number(attrs['columns']) + Number(attrs['eps']));
+    return [dot / rms + (has('bias') ? (weight('bias').data[0] ?? NaN) : 0)];
+  },
   probe: ({ row }, r) => {
     const [x, f] = [row('x', r), row('f', r)];
     return [x, f, x.map((value, i) => value + (f[i] ?? NaN))].map((values) => Math.hypot(...values));
@@ -218,13 +230,21 @@ function linear(step: Step, r: number): readonly number[] {
   const act = attrs['act'] === undefined ? (value: number) => value : activationFunctions[attrs['act'] as Activation];
   const [mul, residual] = [has('mul') ? row('mul', r) : [], has('residual') ? row('residual', r) : []];
   assert.equal(columns, Number(weight('weight').shape[0]) - first);
-  return Array.from({ length: columns }, (_, i) => {
+  const made = Array.from({ length: columns }, (_, i) => {
     const w = tensorRow(weight('weight'), first + i);
     const sum =
       x.reduce((total, value, k) => total + value * (w[k] ?? NaN), 0) +
       (has('bias') ? (weight('bias').data[first + i] ?? NaN) : 0);
     return act(sum) * (mul[i] ?? 1) + (residual[i] ?? 0);
   });
+  if (has('scorer')) {
+    const scorer = weight('scorer').data;
+    const lanes = (of: (i: number) => number): number[] =>
+      [0, 1, 2, 3].map((lane) => made.reduce((sum, _, i) => (i % 4 === lane ? sum + of(i) : sum), 0));
+    const products = [...lanes((i) => (made[i] ?? NaN) * (scorer[i] ?? NaN)), ...lanes((i) => (made[i] ?? NaN) ** 2)];
+    step.write('partial', r, products);
+  }
+  return made;
 }
 
 function normed({ weight, attrs }: Step, x: readonly number[]): number[] {

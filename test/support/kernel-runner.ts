@@ -116,7 +116,10 @@ export class KernelRunner {
     if (path.length >= maxHops) return 'exit';
     if (router !== null && walk !== undefined) return walk[path.length] ?? 'exit';
     if (router === null || router.kind === 'external' || position < anchors) return first;
-    if (router.kind === 'gate') return successors.find((next) => this.#isOpen(next, row)) ?? 'exit';
+    if (router.kind === 'gate') {
+      const from = this.#program.blocks.find(({ id }) => id === path.at(-1));
+      return successors.find((next, i) => this.#isOpen(next, row, i === 0 && from?.scores === next)) ?? 'exit';
+    }
     this.#machine.writeInts(
       '$hop',
       Array.from({ length: this.#program.chunk }, (_, r) => (r === row ? path.length : -1)),
@@ -126,9 +129,10 @@ export class KernelRunner {
     return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
   }
 
-  #isOpen(next: Successor, row: number): boolean {
-    const gate = this.#program.blocks.find(({ id }) => id === next)?.gate;
-    return gate === undefined || (this.#scores(gate, row)[0] ?? NaN) > gateLevel(this.#program.routing);
+  #isOpen(next: Successor, row: number, isPrepared: boolean): boolean {
+    const { gate, finish } = this.#program.blocks.find(({ id }) => id === next) ?? {};
+    if (gate === undefined) return true;
+    return (this.#scores(isPrepared ? finish : gate, row)[0] ?? NaN) > gateLevel(this.#program.routing);
   }
 
   #scores(router: Instance | undefined, row: number): Float32Array {

@@ -17,7 +17,7 @@ import { listLength } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enter } from './entry.ts';
-import { behindGate, callGate, codeOf, hasGate, isOpen } from './routers.ts';
+import { behindGate, codeOf, hasGate, isFinished, isOpen, preparesScores } from './routers.ts';
 import { EXECUTED, FILLED, element, growList } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
 
@@ -32,6 +32,7 @@ export function definePrefill(target: Target): void {
     const decides = decidesInOneSweep(program);
     f.for(0, tokens, (row) => {
       f.storeI32(element(layout, '$hop', row), 0);
+      if (preparesScores(target)) f.storeI32(element(layout, '$scored', row), NONE);
       f.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, 0)));
       if (decides) {
         leave(target, f, { first: firstOf(program.entry.edge), isGate: isGate(program.entry.edge) }, { row, hop: 0 });
@@ -68,16 +69,23 @@ function sweepMlp(target: Target, f: FunctionBuilder, block: BlockInstance, toke
 }
 
 /** Tokens that try the block's gate and find it closed go on behind it. */
-function sweepGate(target: Target, f: FunctionBuilder, block: BlockInstance & { gate: Instance }, tokens: I32): void {
+function sweepGate(
+  target: Target,
+  f: FunctionBuilder,
+  block: BlockInstance & { readonly gate: Instance },
+  tokens: I32,
+): void {
   const { layout, module } = target;
   const { anchors = 0 } = layout.program.routing;
-  module.define('gather_deciding', { params: ['i32', 'i32'], result: 'i32' }, (g, [id, count]) => {
+  const prepares = preparesScores(target);
+  module.define('gather_deciding', { params: ['i32', 'i32', 'i32'], result: 'i32' }, (g, [id, count, prepared]) => {
     const found = g.let('i32', 0);
     g.for(0, count, (row) => {
       const waits = i32.eq(i32.load(element(layout, '$next', row)), id);
       const decides = i32.eq(i32.load(hopOf(target, row)), WALK_DECIDE);
       const isFree = i32.ge(i32.load(element(layout, '$pos', row)), anchors);
-      g.if(i32.and(i32.and(waits, decides), isFree), () => {
+      const isScored = prepares ? i32.eq(i32.load(element(layout, '$scored', row)), id) : 0;
+      g.if(i32.and(i32.and(i32.and(waits, decides), isFree), i32.eq(isScored, prepared)), () => {
         g.storeI32(element(layout, '$rows', found), row);
         g.increase(found, 1);
       });
@@ -91,11 +99,15 @@ function sweepGate(target: Target, f: FunctionBuilder, block: BlockInstance & { 
       });
     });
   });
-  const rows = f.let('i32', f.result('i32', 'gather_deciding', [block.id, tokens]));
-  f.if(rows, () => {
-    callGate(target, f, block, { list: layout.buffer('$rows').at, rows });
-    f.call('close_gate', [behindGate(target, block), rows]);
-  });
+  const score = (scorer: Instance, prepared: number): void => {
+    const rows = f.let('i32', f.result('i32', 'gather_deciding', [block.id, tokens, prepared]));
+    f.if(rows, () => {
+      callBody(target, f, scorer, { list: layout.buffer('$rows').at, rows });
+      f.call('close_gate', [behindGate(target, block), rows]);
+    });
+  };
+  if (isFinished(block)) score(block.finish, 1);
+  score(block.gate, 0);
 }
 
 function sweepAttention(
@@ -198,21 +210,23 @@ function gather(
 }
 
 /** The rows of `$rows` go on from the block to their next one. */
-function advance(target: Target, f: FunctionBuilder, { id, edge }: BlockInstance, rows: I32): void {
+function advance(target: Target, f: FunctionBuilder, { id, edge, scores = NONE }: BlockInstance, rows: I32): void {
   const { layout, module } = target;
   const decides = decidesInOneSweep(layout.program);
   const name = isGate(edge) ? 'advance_to_gates' : 'advance';
-  module.define(name, { params: ['i32', 'i32', 'i32'] }, (g, [count, block, first]) => {
+  const prepares = preparesScores(target);
+  module.define(name, { params: ['i32', 'i32', 'i32', 'i32'] }, (g, [count, block, first, scored]) => {
     g.for(0, count, (i) => {
       const row = g.let('i32', i32.load(element(layout, '$rows', i)));
       if (decides) g.storeI32(hopOf(target, row), block);
+      if (prepares) g.storeI32(element(layout, '$scored', row), scored);
       const hop = g.let('i32', i32.add(i32.load(element(layout, '$hop', row)), 1));
       g.storeI32(element(layout, '$hop', row), hop);
       g.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, hop)));
       if (decides) leave(target, g, { first, isGate: isGate(edge) }, { row, hop });
     });
   });
-  f.call(name, [rows, id, firstOf(edge)]);
+  f.call(name, [rows, id, firstOf(edge), scores]);
 }
 
 function isGate({ router }: Edge): boolean {

@@ -1,5 +1,5 @@
 /** @file How a token that no walk leads finds its next block: it tries gates, or asks the hub. */
-import { WALK_END, behindGates, edgesOf, hubColumn, strideOf } from '../../../ir/index.ts';
+import { WALK_END, behindGates, hubColumn, strideOf } from '../../../ir/index.ts';
 import type { BlockInstance, Edge, Instance, Successor } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
@@ -7,6 +7,9 @@ import type { Expr, I32 } from '../asm/values.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { element } from './slots.ts';
+
+/** Blocks whose gate's score the block before may have prepared. */
+type FinishedBlock = GatedBlock & { readonly finish: Instance };
 
 type GatedBlock = BlockInstance & { readonly gate: Instance };
 
@@ -24,9 +27,13 @@ export function behindGate({ layout }: Target, block: GatedBlock): number {
   return codeOf(behindGates(layout.program).get(block.id) ?? 'exit');
 }
 
-/** Scores the rows of a list with the gate of a block. */
-export function callGate(target: Target, f: FunctionBuilder, block: GatedBlock, rows: { list: I32; rows: I32 }): void {
-  callBody(target, f, block.gate, rows);
+export function isFinished(block: BlockInstance): block is FinishedBlock {
+  return block.gate !== undefined && block.finish !== undefined;
+}
+
+/** Whether blocks prepare scores. */
+export function preparesScores({ layout }: Pick<Target, 'layout'>): boolean {
+  return layout.program.blocks.some(({ scores }) => scores !== undefined);
 }
 
 /** 1 where the score of row i of the list that a gate has scored is above the level. */
@@ -41,19 +48,30 @@ export function decide(target: Target, code: FunctionBuilder, left: I32, hop: I3
   const name = 'decide';
   module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (f, [from, hops, at]) => {
     const next = f.let('i32', WALK_END);
-    const choose = (edge: Edge) => () => {
+    const choose = (edge: Edge, prepared: FinishedBlock | undefined) => () => {
       const [first = 'exit'] = edge.successors;
       f.set<'i32'>(next, codeOf(first));
       if (edge.router === null || edge.router.kind === 'external') return;
       const decides = (): void => {
-        if (edge.router?.kind === 'gate') f.set<'i32'>(next, arrive(target, f, next));
-        else askHub(target, f, edge.successors, { next, hops });
+        if (edge.router?.kind === 'hub') askHub(target, f, edge.successors, { next, hops });
+        else if (prepared === undefined) f.set<'i32'>(next, arrive(target, f, next));
+        else {
+          callBody(target, f, prepared.finish, { list: layout.buffer('$rows').at, rows: 1 });
+          f.if(i32.eq(isOpen(target, 0), 0), () => {
+            f.set<'i32'>(next, arrive(target, f, behindGate(target, prepared)));
+          });
+        }
       };
       f.if(i32.ge(at, program.routing.anchors ?? 0), decides);
     };
+    const preparedBy = ({ scores }: BlockInstance): FinishedBlock | undefined =>
+      program.blocks.filter(isFinished).find(({ id }) => id === scores);
     // The entry stands before block 0.
-    const ids = [-1, ...program.blocks.map(({ id }) => id)];
-    f.choose(i32.add(from, 1), new Map(edgesOf(program).map((edge, i) => [(ids[i] ?? -1) + 1, choose(edge)])));
+    const cases = [
+      [0, choose(program.entry.edge, undefined)] as const,
+      ...program.blocks.map((block) => [block.id + 1, choose(block.edge, preparedBy(block))] as const),
+    ];
+    f.choose(i32.add(from, 1), new Map(cases));
     f.return(next);
   });
   return code.result('i32', name, [left, hop, position]);
@@ -66,7 +84,7 @@ function arrive(target: Target, code: FunctionBuilder, block: I32): Expr<'i32'> 
   module.define(name, { params: ['i32'], result: 'i32' }, (f, [next]) => {
     const closed = f.local('i32');
     const tryGate = (gated: GatedBlock) => () => {
-      callGate(target, f, gated, { list: layout.buffer('$rows').at, rows: 1 });
+      callBody(target, f, gated.gate, { list: layout.buffer('$rows').at, rows: 1 });
       f.if(i32.eq(isOpen(target, 0), 0), () => {
         f.set<'i32'>(next, behindGate(target, gated));
         f.set<'i32'>(closed, 1);

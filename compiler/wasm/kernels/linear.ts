@@ -10,7 +10,7 @@ import type { LinearPlan, LinearShape, Tile } from '../plan/linear.ts';
 import type { ViewShape } from '../plan/layout.ts';
 import { NORMED } from '../plan/scratch.ts';
 import { activate } from './functions.ts';
-import { rowAddress } from './loops.ts';
+import { eachRow, rowAddress } from './loops.ts';
 import { normInto } from './norm.ts';
 import { numberOf, optionalView, optionalWeight, outOf, textOf, viewOf, weightOf } from './site.ts';
 import type { Operand, Site } from './site.ts';
@@ -28,6 +28,8 @@ interface Bases {
   readonly mul: I32;
   readonly residual: I32;
   readonly out: I32;
+  readonly scorer: I32;
+  readonly partial: I32;
 }
 
 export function emitLinear(site: Site): void {
@@ -37,6 +39,7 @@ export function emitLinear(site: Site): void {
     optionalView(site, 'residual'),
     optionalWeight(site, 'bias'),
   ];
+  const [scorer, partial] = [optionalWeight(site, 'scorer'), optionalView(site, 'partial')];
   const out = outOf(site);
   const shape: LinearShape = {
     x: x.shape,
@@ -44,6 +47,7 @@ export function emitLinear(site: Site): void {
     mul: mul?.shape,
     residual: residual?.shape,
     bias: bias !== undefined,
+    partial: partial?.shape,
     act: textOf(site, 'act') as Activation | undefined,
     first: numberOf(site, 'first'),
   };
@@ -56,7 +60,10 @@ export function emitLinear(site: Site): void {
     mul: mul?.address ?? 0,
     residual: residual?.address ?? 0,
     out: out.address,
+    scorer: scorer?.address ?? 0,
+    partial: partial?.address ?? 0,
   };
+  if (partial !== undefined) clear(site, partial);
   defineGemm(site.module, shape, plan);
   defineGemv(site.module, shape, plan);
   site.code.if(
@@ -100,19 +107,30 @@ function at(plan: LinearPlan, bases: Bases, panel: I32): Bases {
     mul: i32.add(bases.mul, columns),
     residual: i32.add(bases.residual, columns),
     out: i32.add(bases.out, columns),
+    scorer: i32.add(bases.scorer, columns),
+    partial: bases.partial,
   };
 }
 
-function args(rows: I32, { list, x, weight, bias, mul, residual, out }: Bases): readonly I32[] {
-  return [list, rows, x, weight, bias, mul, residual, out];
+function args(rows: I32, bases: Bases): readonly I32[] {
+  const { list, x, weight, bias, mul, residual, out, scorer, partial } = bases;
+  return [list, rows, x, weight, bias, mul, residual, out, scorer, partial];
 }
 
-const params = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const;
+const params = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const;
+
+/** Sets the products of all rows to zero: each panel adds to them. */
+function clear(site: Site, partial: Operand<ViewShape>): void {
+  eachRow(site, 'f32_clear_partial', [partial], (f, { at: [row] }) => {
+    if (row === undefined) return;
+    for (let at = 0; at < partial.shape.columns * FLOAT_BYTES; at += VECTOR_BYTES) f.store(row, f32x4.splat(0), at);
+  });
+}
 
 /** One panel for any number of rows. */
 function defineGemm(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan): void {
-  module.define(plan.gemm, { params }, (f, [list, rows, x, weight, bias, mul, residual, out]) => {
-    const bases: Bases = { list, x, weight, bias, mul, residual, out };
+  module.define(plan.gemm, { params }, (f, [list, rows, x, weight, bias, mul, residual, out, scorer, partial]) => {
+    const bases: Bases = { list, x, weight, bias, mul, residual, out, scorer, partial };
     const i = f.let('i32', 0);
     const tile = (height: number): void => emitTile(module, f, shape, plan, { rows: height, panels: 1 }, bases, i);
     f.while(i32.ge(rows, i32.add(i, GEMM_ROWS)), () => {
@@ -128,8 +146,8 @@ function defineGemm(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan)
 /** Several panels for the first row of the list. */
 function defineGemv(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan): void {
   if (plan.panels < GEMV_PANELS) return;
-  module.define(plan.gemv, { params }, (f, [list, , x, weight, bias, mul, residual, out]) => {
-    const bases: Bases = { list, x, weight, bias, mul, residual, out };
+  module.define(plan.gemv, { params }, (f, [list, , x, weight, bias, mul, residual, out, scorer, partial]) => {
+    const bases: Bases = { list, x, weight, bias, mul, residual, out, scorer, partial };
     emitTile(module, f, shape, plan, { rows: 1, panels: GEMV_PANELS }, bases, 0);
   });
 }
@@ -152,6 +170,7 @@ function emitTile(
         ? undefined
         : f.let('i32', rowAddress(view, [bases.out, bases.mul, bases.residual][o] ?? 0, bases.list, row)),
     );
+    const score = shape.partial === undefined ? undefined : scoreRow(f, shape.partial, bases, row);
     for (let v = 0; v < tile.panels * PANEL_VECTORS; v++) {
       const offset = v * VECTOR_BYTES;
       let value: V128 | undefined = sums[r]?.[v];
@@ -160,9 +179,39 @@ function emitTile(
       if (shape.act !== undefined) value = activate(module, f, shape.act, value);
       if (factor !== undefined) value = f32x4.mul(f32x4.load(factor, offset), value);
       if (base !== undefined) value = f32x4.add(f32x4.load(base, offset), value);
-      f.store(to, value, offset);
+      if (score === undefined) f.store(to, value, offset);
+      else f.store(to, score.add(value, offset), offset);
     }
+    score?.end();
   });
+}
+
+/**
+ * Adds vectors of a row, as they are made, to its products with the scorer and with itself. They are added in the order of
+ * the columns, whatever the tile, so that scores do not depend on how many rows are computed together.
+ */
+function scoreRow(f: FunctionBuilder, view: ViewShape, bases: Bases, row: I32): RowScore {
+  const at = f.let('i32', rowAddress(view, bases.partial, bases.list, row));
+  const [dot, square] = [f.let('v128', f32x4.load(at)), f.let('v128', f32x4.load(at, VECTOR_BYTES))];
+  const made = f.local('v128');
+  return {
+    add: (value, offset) => {
+      f.set<'v128'>(made, value);
+      f.set<'v128'>(dot, f32x4.add(dot, f32x4.mul(made, f32x4.load(bases.scorer, offset))));
+      f.set<'v128'>(square, f32x4.add(square, f32x4.mul(made, made)));
+      return made;
+    },
+    end: () => {
+      f.store(at, dot);
+      f.store(at, square, VECTOR_BYTES);
+    },
+  };
+}
+
+interface RowScore {
+  /** Gives the value, which has been evaluated. */
+  readonly add: (value: V128, offset: number) => V128;
+  readonly end: () => void;
 }
 
 /** The products of the tile: [row][vector of 4 columns]. */

@@ -7,6 +7,7 @@ import { emitLinear } from './linear.ts';
 import { emitNorm } from './norm.ts';
 import { emitProbe } from './probe.ts';
 import { emitRope } from './rope.ts';
+import { emitScore } from './score.ts';
 import { emitEmbed, emitPatchify, emitPrepend, emitSelect } from './rows.ts';
 import type { Site } from './site.ts';
 
@@ -24,5 +25,6 @@ export const emitters = {
   rope: emitRope,
   append: emitAppend,
   attend: emitAttend,
+  score: emitScore,
   probe: emitProbe,
 } satisfies Readonly<Record<KernelKind, (site: Site) => void>>;

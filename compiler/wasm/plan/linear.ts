@@ -21,6 +21,8 @@ export interface LinearShape {
   readonly mul: ViewShape | undefined;
   readonly residual: ViewShape | undefined;
   readonly bias: boolean;
+  /** Where a scorer's products of the row go. */
+  readonly partial?: ViewShape | undefined;
   readonly act: Activation | undefined;
   /** First output column of the weight. */
   readonly first: number;
@@ -47,12 +49,13 @@ export interface LinearPlan {
 export function planLinear(shape: LinearShape): LinearPlan {
   const inner = shape.x.columns;
   const panelBytes = inner * PANEL * FLOAT_BYTES;
-  const { x, out, mul, residual } = shape;
+  const { x, out, mul, residual, partial } = shape;
   const epilogue = [
     ...(shape.bias ? ['bias'] : []),
     ...(shape.act === undefined ? [] : [shape.act]),
     ...(mul === undefined ? [] : [`mul${strideName(mul)}`]),
     ...(residual === undefined ? [] : [`residual${strideName(residual)}`]),
+    ...(partial === undefined ? [] : [`scored${strideName(partial)}`]),
   ];
   const suffix = [`x${shapeName(x)}`, ...epilogue, `out${strideName(out)}`].join('_');
   return {
