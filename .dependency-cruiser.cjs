@@ -97,6 +97,9 @@ module.exports = {
     oneDoor('binaryen', ['compiler/wasm/']),
     oneDoor('@tensorflow/', ['compiler/training/', 'compiler/routing/']),
     oneDoor('@huggingface/tokenizers', ['runtime/tokenizer\\.ts', 'compiler/training/']),
+    oneDoor('@hpcc-js/wasm-graphviz', ['compiler/report/graphviz\\.ts']),
+    oneDoor('@observablehq/plot', ['compiler/report/plot\\.ts']),
+    oneDoor('linkedom', ['compiler/report/plot\\.ts']),
     forbid(
       'runtime-needs-no-library',
       'The runtime has no dependency but the tokenizer.',

@@ -16,6 +16,7 @@ import { oracleCommand } from './commands/oracle.ts';
 import { profileCommand } from './commands/profile.ts';
 import { runCommand } from './commands/run.ts';
 import { studyCommand } from './commands/study.ts';
+import { sweepCommand } from './commands/sweep.ts';
 import { targetsCommand } from './commands/targets.ts';
 import { trainCommand } from './commands/train.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -37,6 +38,7 @@ const commands: readonly ((io: Io) => Command)[] = [
   mergeCommand,
   oracleCommand,
   studyCommand,
+  sweepCommand,
   trainCommand,
   optCommand,
   initCommand,

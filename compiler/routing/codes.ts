@@ -141,4 +141,43 @@ export const routingCodes = {
       '`latest` each decision changes what the later tokens see at that block. Off-policy (`--policy off`) decides by the ' +
       'dense run, under every KV policy.',
   },
+  RC1261: {
+    title: 'a study starts from a checkpoint',
+    explanation:
+      '`radialc study` compiles a checkpoint in several ways: with probes, with its routers, with routes from outside. A compiled ' +
+      'program is one of them already, and a module in text form has no tokenizer.',
+  },
+  RC1262: {
+    title: 'the profile is of another model',
+    explanation:
+      'A profile names its model by the SHA-256 of graph and weights. With the ratios of another model, nothing in the study ' +
+      'would fit together.',
+  },
+  RC1263: {
+    title: 'thresholds for a model without gates',
+    explanation:
+      '`--thresholds` says how sure gates must be, so the checkpoint must have gates. A hub has no threshold. What an oracle ' +
+      'skips is set by `--ratios`.',
+  },
+  RC1264: {
+    title: 'there is an unfinished sweep',
+    explanation:
+      'While a sweep is made, what is done stands in OUT.partial. A new run would lose it. Add --resume to go on with it, or ' +
+      'remove the file.',
+  },
+  RC1265: {
+    title: 'there is no sweep to resume',
+    explanation: 'OUT.partial is not there: the sweep was never begun, or it is done. Start it without --resume.',
+  },
+  RC1266: {
+    title: 'the unfinished sweep has other settings',
+    explanation:
+      'A sweep is continued with the model, the texts, the window and the grid that it began with, so that all its numbers are ' +
+      'of one kind. Repeat the first command with --resume added, or choose another output.',
+  },
+  RC1267: {
+    title: 'the file is not a sweep',
+    explanation:
+      'An unfinished sweep is what `radialc sweep` has left in OUT.partial. This file has another form or another version.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -18,3 +18,20 @@ export type { Profile, Shard } from './profile/profile.ts';
 export { profileModel } from './profile/run.ts';
 export type { Profiled, ProfileRequest } from './profile/run.ts';
 export type { Statistics } from './profile/statistics.ts';
+export { STUDY_FORMAT, studyModel, studyText, sweepModel, sweepText } from './study/index.ts';
+export type {
+  Fit,
+  Graph,
+  LevelTable,
+  PassageToken,
+  Quartiles,
+  RatioTable,
+  RoutePoint,
+  Series,
+  Study,
+  StudyRequest,
+  Sweep,
+  TimedPoint,
+  Timing,
+  Traffic,
+} from './study/index.ts';

@@ -21,6 +21,7 @@ const commands = [
   'merge',
   'oracle',
   'study',
+  'sweep',
   'train',
   'opt',
   'init',
