@@ -141,6 +141,11 @@ export const routingCodes = {
       '`latest` each decision changes what the later tokens see at that block. Off-policy (`--policy off`) decides by the ' +
       'dense run, under every KV policy.',
   },
+  RC1229: {
+    title: 'no router to compare with the oracle',
+    explanation:
+      '`oracle --router` compares what learned routers decide with what the oracle does, block by block. The two models must have the same blocks, and the second one routers.',
+  },
   RC1261: {
     title: 'a study starts from a checkpoint',
     explanation:

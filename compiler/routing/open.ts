@@ -36,7 +36,9 @@ export async function openModel(path: string, { window, kv, signal }: OpenOption
     input: path,
     probes: true,
     context: window,
-    ...(kv !== undefined && { route: 'external', kv }),
+    // Ratios are those of the model itself: routers that it brings along are left out.
+    route: kv !== undefined ? 'external' : path.endsWith('.rir') ? undefined : 'sequential',
+    kv,
     signal,
   });
   try {

@@ -10,9 +10,10 @@ import {
   simulateOracle,
   writeOutput,
 } from '../../routing/index.ts';
-import type { Baseline, Oracle, Routed } from '../../routing/index.ts';
+import type { Baseline, Oracle, OracleSummary, Routed } from '../../routing/index.ts';
 import { table } from '../format.ts';
 import type { Io } from '../io.ts';
+import { openModel } from '../model.ts';
 import { formatOption, realNumber, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
 import { agreementCells, agreementHead, percent, qualityCells, qualityHead } from '../quality.ts';
@@ -26,6 +27,7 @@ interface OracleOptions extends FormatOptions {
   /** False: --no-baselines. */
   readonly baselines: readonly Baseline[] | false;
   readonly seed: number;
+  readonly router?: string;
   readonly window?: number;
   readonly maxTokens?: number;
   readonly output: string;
@@ -56,6 +58,7 @@ export function oracleCommand(io: Io): Command {
     )
     .option('--baselines <list>', 'what to compare with, at the same mean depth', baselineList, baselines)
     .option('--no-baselines', 'nothing to compare with')
+    .option('--router <model>', 'a model with gates: how often it decides as the oracle does')
     .option('--seed <n>', 'of the random baseline', wholeNumber(0), 0)
     .option('--window <n>', 'positions of a window (default: the context of the model)', wholeNumber(1))
     .option('--max-tokens <n>', 'tokens of text to read at most', wholeNumber(1))
@@ -85,6 +88,7 @@ export function oracleCommand(io: Io): Command {
 
 async function run(model: string, options: OracleOptions, io: Io): Promise<Oracle> {
   const { text: paths, threshold: thresholds, policy, kv, denominator, seed, window, maxTokens = null } = options;
+  const router = options.router === undefined ? undefined : await openModel(options.router, {});
   const progress = io.progress('oracle');
   try {
     return await simulateOracle({
@@ -96,6 +100,7 @@ async function run(model: string, options: OracleOptions, io: Io): Promise<Oracl
       denominator,
       baselines: options.baselines === false ? [] : options.baselines,
       seed,
+      router: router && { path: options.router ?? '', model: router },
       window,
       maxTokens,
       signal: io.signal,
@@ -105,6 +110,7 @@ async function run(model: string, options: OracleOptions, io: Io): Promise<Oracl
     });
   } finally {
     progress.stop();
+    router?.dispose();
   }
 }
 
@@ -146,11 +152,22 @@ function oracleReport(oracle: Oracle, output: string): string {
       [['', 'dense', percent(0), ...qualityCells(dense), '', ''], ...rows],
     ),
     '',
+    ...routerLines(thresholds),
     table(
       ['threshold', 'blocks', 'tokens by the blocks that the oracle executes for them'],
       thresholds.map(({ threshold, oracle: { depths } }) => [String(threshold), ...histogram(depths)]),
     ),
   ].join('\n');
+}
+
+/** A line for each threshold, where a router was compared. */
+function routerLines(thresholds: OracleSummary['thresholds']): readonly string[] {
+  const rows = thresholds.flatMap(({ threshold, router }) =>
+    router === undefined
+      ? []
+      : [[String(threshold), router.depth.toFixed(2), ...[router.precision, router.recall, router.same].map(percent)]],
+  );
+  return rows.length === 0 ? [] : [table(['threshold', 'router depth', 'precision', 'recall', 'same'], rows), ''];
 }
 
 const BARS = '▁▂▃▄▅▆▇█';

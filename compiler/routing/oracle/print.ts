@@ -4,6 +4,8 @@ import type { Agreement, Quality, Score } from '../eval/score.ts';
 import { jsonLines } from '../output.ts';
 import type { Baseline } from './baselines.ts';
 import { meanOf } from './importance.ts';
+import { routerAgreement } from './router.ts';
+import type { RouterAgreement } from './router.ts';
 import type { Oracle } from './run.ts';
 
 export const ORACLE_FORMAT = 'radial-oracle';
@@ -31,6 +33,8 @@ export interface OracleSummary {
   readonly thresholds: readonly {
     readonly threshold: number;
     readonly oracle: Routed;
+    /** The router that was compared. */
+    readonly router?: RouterAgreement;
     readonly baselines: Readonly<Partial<Record<Baseline, Routed>>>;
   }[];
 }
@@ -53,9 +57,10 @@ export function oracleSummary({ blocks, bytes, dense, importance, levels }: Orac
       const found = importance[i];
       return { id, role, importance: found === undefined ? 0 : meanOf(found) };
     }),
-    thresholds: levels.map(({ threshold, oracle, baselines }) => ({
+    thresholds: levels.map(({ threshold, oracle, decisions, baselines }) => ({
       threshold,
       oracle: routed(oracle),
+      ...(decisions && { router: routerAgreement(decisions, blocks.length) }),
       baselines: Object.fromEntries(baselines.map(({ name, score }) => [name, routed(score)])),
     })),
   };

@@ -14,6 +14,7 @@ import { rowOf } from '../eval/logits.ts';
 import { countRun, createScore, depthStatistics } from '../eval/score.ts';
 import type { Score } from '../eval/score.ts';
 import { requireLike } from '../eval/subjects.ts';
+import type { Subject } from '../eval/subjects.ts';
 import { windowsOf } from '../eval/windows.ts';
 import type { Window } from '../eval/windows.ts';
 import { openModel } from '../open.ts';
@@ -29,6 +30,8 @@ import { countNorms, createImportance, ranked } from './importance.ts';
 import type { Importance } from './importance.ts';
 import { createMeter } from './meter.ts';
 import type { Meter } from './meter.ts';
+import { countDecisions, createDecisions } from './router.ts';
+import type { Decisions } from './router.ts';
 
 /** What the numbers depend on, beside the model and the texts. */
 export interface OracleSettings {
@@ -47,6 +50,8 @@ export interface OracleRequest extends OracleSettings {
   readonly model: string;
   /** Texts. */
   readonly paths: readonly string[];
+  /** A model with learned routers, whose decisions are compared with the oracle's. */
+  readonly router?: Subject | undefined;
   /** Default: the model's context. */
   readonly window?: number | undefined;
   readonly signal: AbortSignal;
@@ -58,6 +63,8 @@ export interface OracleRequest extends OracleSettings {
 export interface Level {
   readonly threshold: number;
   readonly oracle: Score;
+  /** Of the router that is compared. */
+  readonly decisions?: Decisions;
   readonly baselines: readonly { readonly name: Baseline; readonly score: Score }[];
 }
 
@@ -88,7 +95,8 @@ export async function simulateOracle(request: OracleRequest): Promise<Oracle> {
   const opened = await openModel(request.model, { window, kv, signal });
   try {
     const subject = { path: request.model, model: opened.model };
-    requireLike([subject]);
+    requireLike(request.router === undefined ? [subject] : [subject, request.router]);
+    requireBlocks(opened.model, request.router);
     const codec = await commonCodec([subject]);
     const files: InputFile[] = [];
     for (const path of paths) files.push(await describeFile(path, 'text', signal));
@@ -96,6 +104,18 @@ export async function simulateOracle(request: OracleRequest): Promise<Oracle> {
   } finally {
     opened.model.dispose();
   }
+}
+
+/** @throws RadialError RC1229 */
+function requireBlocks({ info }: RadialModel, router: Subject | undefined): void {
+  if (router === undefined) return;
+  const { decides, blocks } = router.model.info.routing;
+  const same = blocks.map(({ id }) => id).join() === info.routing.blocks.map(({ id }) => id).join();
+  if (same && decides !== null) return;
+  fail('RC1229', decides === null ? 'the model has no routers' : 'its blocks are others than those of the model', {
+    place: { file: router.path },
+    help: 'give --router a checkpoint that `radialc train` has made from this model, or a program compiled from it',
+  });
 }
 
 async function simulate(
@@ -115,6 +135,7 @@ async function simulate(
   const levels = thresholds.map((threshold): Level => ({
     threshold,
     oracle: createScore(),
+    ...(request.router && { decisions: createDecisions() }),
     baselines: baselines.map((name) => ({ name, score: createScore() })),
   }));
   // Passes of a window. Those that decide end, on average, halfway.
@@ -156,7 +177,7 @@ interface Sweep {
 async function runOracle(
   sweep: Sweep,
   levels: readonly Level[],
-  { denominator, policy }: OracleSettings,
+  { denominator, policy, router, signal }: OracleRequest,
   meter: Meter,
 ): Promise<Pick<Oracle, 'windows' | 'bytes' | 'dense' | 'importance'>> {
   const [dense, importance] = [createScore(), createImportance(sweep.ids)];
@@ -167,13 +188,15 @@ async function runOracle(
     const { probes = [] } = run;
     const rows = countRun(dense, run, window.targets);
     for (const norms of probes) countNorms(importance, norms);
-    for (const { threshold, oracle } of levels) {
+    const routed = await router?.model.forward(window.ids, { positions: [], signal });
+    for (const { threshold, oracle, decisions } of levels) {
       const rule: Rule = { threshold, denominator };
       const walk =
         policy === 'on'
           ? await decideOnPolicy(forward, window.ids.length, sweep.ids, rule)
           : decideOffPolicy(probes, sweep.ids, rule);
       countRun(oracle, await forward({ route: { walk } }), window.targets, rows);
+      if (decisions !== undefined) countDecisions(decisions, sweep.ids, routed?.path ?? [], walk);
     }
     windows++;
     bytes += window.bytes;
