@@ -1,0 +1,180 @@
+/**
+ * @file The table of RESULTS.md: dense, learned and simulated routes on held-out text, at what quality and in what time.
+ *
+ *     npm run example -- examples/sotu-radial/results.ts --texts DIR --dense DIR --distill DIR --joint DIR
+ *
+ * DIR is what texts.ts writes. Each model with routers is evaluated on all held-out text, studied beside the dense one on the
+ * sample (`radialc study`: oracles, baselines and decode times take many passes), and compared with an oracle of about its
+ * depth (`radialc oracle --router`). Writes results.json beside this file, and prints tables as Markdown.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/** What is read of a study's and an oracle's JSON. */
+interface Point {
+  readonly series: 'dense' | 'learned' | 'oracle-on' | 'oracle-off' | 'random' | 'static' | 'exit';
+  readonly setting: number | null;
+  readonly depth: { readonly mean: number; readonly p50: number; readonly p95: number; readonly p99: number };
+  readonly perplexity: number;
+  readonly kl: number;
+  readonly top1: number;
+}
+interface Study {
+  readonly model: { readonly blocks: readonly unknown[] };
+  readonly routing: { readonly threshold: number | null };
+  readonly routes: readonly Point[];
+  readonly timing: {
+    readonly points: readonly { readonly route: number | null; readonly ratio: { readonly median: number } }[];
+  } | null;
+}
+interface Evaluation {
+  readonly tokens: number;
+  readonly model: Pick<Point, 'depth' | 'perplexity'>;
+  readonly against: Pick<Point, 'perplexity'> | null;
+  readonly agreement: Pick<Point, 'kl' | 'top1'> | null;
+}
+interface Oracle {
+  readonly thresholds: readonly {
+    readonly threshold: number;
+    readonly oracle: { readonly depth: Point['depth'] };
+    readonly router: {
+      readonly precision: number;
+      readonly recall: number;
+      readonly same: number;
+      readonly depth: number;
+    };
+  }[];
+}
+
+/** A line of results.json; depths in blocks. */
+interface Row {
+  readonly method: string;
+  /** Of the training, or of what is simulated beside a trained model. */
+  readonly target_depth: number | null;
+  readonly mean_depth: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly perplexity: number;
+  readonly kl: number;
+  readonly top1: number;
+  readonly decode_ms_ratio: number | null;
+}
+
+const { values: options } = parseArgs({
+  options: {
+    dense: { type: 'string', default: 'examples/sotu-opt' },
+    distill: { type: 'string' },
+    joint: { type: 'string' },
+    targets: { type: 'string', default: '0.7,0.6' },
+    texts: { type: 'string', default: '.cache/sotu' },
+    ratios: { type: 'string', default: '0.05,0.08,0.1,0.12,0.15,0.2,0.3' },
+  },
+});
+const radialc = fileURLToPath(new URL('../../dist/compiler/cli/main.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'radialc-results-'));
+
+const LARGEST_OUTPUT = 2 ** 28;
+/** Tokens: more than there are. */
+const ALL = String(10 ** 9);
+
+/** The JSON that a command prints. */
+function run(command: string, part: 'held-out' | 'sample', ...args: string[]): unknown {
+  const texts = readdirSync(join(options.texts, part)).map((name) => join(options.texts, part, name));
+  process.stderr.write(`radialc ${command} ${args.join(' ')} --text ${join(options.texts, part)}/*\n`);
+  const all = [radialc, command, ...args, '--format', 'json', '--max-tokens', ALL, '--text', ...texts];
+  const { status, stdout } = spawnSync(process.execPath, all, {
+    encoding: 'utf8',
+    maxBuffer: LARGEST_OUTPUT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`radialc ${command} ended with ${status ?? 'a signal'}`);
+  return JSON.parse(stdout) as unknown;
+}
+
+/** Rows of a study: the trained model at its own threshold, and what was simulated, nearest to its depth. */
+function rowsOf(
+  { routes, routing, timing, model }: Study,
+  method: string,
+  target: number,
+  isFirst: boolean,
+): readonly Row[] {
+  const rowOf = (point: Point, name: string, wanted: number | null): Row => {
+    const { depth, perplexity, kl, top1 } = point;
+    const timed = timing?.points.find(({ route }) => route === routes.indexOf(point));
+    return {
+      method: name,
+      target_depth: wanted === null ? null : wanted * model.blocks.length,
+      mean_depth: depth.mean,
+      ...{ p50: depth.p50, p95: depth.p95, p99: depth.p99, perplexity, kl, top1 },
+      decode_ms_ratio: timed?.ratio.median ?? null,
+    };
+  };
+  const learned = routes.find(({ series, setting }) => series === 'learned' && setting === routing.threshold);
+  if (learned === undefined) throw new Error(`${method} has no routers`);
+  const near = (series: Point['series']): readonly Point[] => {
+    const distance = ({ depth }: Point): number => Math.abs(depth.mean - learned.depth.mean);
+    return routes
+      .filter((point) => point.series === series)
+      .sort((a, b) => distance(a) - distance(b))
+      .slice(0, 1);
+  };
+  const dense = routes.filter(({ series }) => series === 'dense' && isFirst);
+  const others = (['oracle-on', 'oracle-off', 'random', 'static', 'exit'] as const).flatMap((series) =>
+    near(series).map((point) => rowOf(point, series, learned.depth.mean / model.blocks.length)),
+  );
+  return [...dense.map((point) => rowOf(point, 'dense', null)), rowOf(learned, method, target), ...others];
+}
+
+/** How often the router decides as the on-policy oracle of the nearest depth. */
+function agreement(model: string, method: string): object {
+  const out = join(folder, `${method}-oracle.json`);
+  const args = [model, '--threshold', options.ratios, '--no-baselines', '--router', model, '-o', out];
+  const { thresholds } = run('oracle', 'sample', ...args) as Oracle;
+  const [nearest] = [...thresholds].sort(
+    (a, b) => Math.abs(a.oracle.depth.mean - a.router.depth) - Math.abs(b.oracle.depth.mean - b.router.depth),
+  );
+  return { method, threshold: nearest?.threshold, oracle_depth: nearest?.oracle.depth.mean, ...nearest?.router };
+}
+
+try {
+  const [distillTarget = NaN, jointTarget = NaN] = options.targets.split(',').map(Number);
+  const models = [
+    { method: 'distill', dir: options.distill, target: distillTarget },
+    { method: 'joint', dir: options.joint, target: jointTarget },
+  ].flatMap(({ dir, ...rest }) => (dir === undefined ? [] : [{ ...rest, dir }]));
+  const whole = models.map(({ method, dir }) => ({
+    method,
+    found: run('eval', 'held-out', dir, '--against', options.dense) as Evaluation,
+  }));
+  const rows = models.flatMap(({ method, dir, target }, i) => {
+    const page = join(folder, `${method}.html`);
+    const found = run('study', 'sample', dir, '--against', options.dense, '-o', page) as Study;
+    return rowsOf(found, method, target, i === 0);
+  });
+  const routers = models.map(({ method, dir }) => agreement(dir, method));
+  const out = join(dirname(fileURLToPath(import.meta.url)), 'results.json');
+  writeFileSync(out, `[\n${rows.map((row) => ` ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
+  const cell = (value: number | null, digits: number): string => (value === null ? '' : value.toFixed(digits));
+  const lines = rows.map(
+    (row) =>
+      `| ${row.method} | ${cell(row.mean_depth, 2)} | ${row.p50} / ${row.p95} / ${row.p99} | ${cell(row.perplexity, 2)} | ` +
+      `${cell(row.kl, 4)} | ${cell(100 * row.top1, 1)} % | ${cell(row.decode_ms_ratio, 3)} |`,
+  );
+  const head = ['method', 'depth', 'p50 / p95 / p99', 'perplexity', 'KL', 'top-1', 'decode time'];
+  process.stdout.write(`| ${head.join(' | ')} |\n|${head.map(() => '---').join('|')}|\n${lines.join('\n')}\n\n`);
+  for (const { method, found } of whole) {
+    const { model, against, agreement: near, tokens } = found;
+    process.stdout.write(
+      `${method}, all ${tokens} held-out tokens: perplexity ${model.perplexity.toFixed(3)} at ${model.depth.mean.toFixed(2)} blocks, ` +
+        `dense ${against?.perplexity.toFixed(3) ?? ''}; KL ${near?.kl.toFixed(4) ?? ''}\n`,
+    );
+  }
+  for (const found of routers) process.stdout.write(`${JSON.stringify(found)}\n`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
