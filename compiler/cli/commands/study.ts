@@ -47,7 +47,7 @@ export function studyCommand(io: Io): Command {
       'after',
       '\nThe page is one HTML file that loads nothing. A checkpoint with gates or a hub is studied with them; one without\n' +
         'is studied with an oracle, which skips blocks whose residual ratio is below a threshold (KV policy project).\n' +
-        'Each route is timed decoding, in pairs with the dense model.\n' +
+        'Each route is timed decoding, in pairs with the dense model. Up to four programs are in memory, with their weights.\n' +
         '\nExamples:\n  $ radialc study ./opt-125m --text wiki.txt -o opt.html\n' +
         '  $ radialc study ./routed --against ./opt-125m --text wiki.txt --thresholds 0.3,0.5,0.7 --max-tokens 8192',
     )

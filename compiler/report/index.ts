@@ -1,0 +1,3 @@
+/** @file Reports: what a study has found, as a page. */
+export { checkReport } from './output.ts';
+export { reportHtml } from './page.ts';

@@ -1,0 +1,123 @@
+/**
+ * @file What a token costs by the cost model: the blocks of its walk, k and v that policy `project` computes where a block is
+ * passed over, the entry and the head. Learned routers are left out.
+ */
+import { constsByName } from '../../../ir/index.ts';
+import type { Block, Network, Ref, Region } from '../../../ir/index.ts';
+import { costOf } from '../../../passes/index.ts';
+import type { RegionCost } from '../../../passes/index.ts';
+import type { Walk } from '../../../runtime/index.ts';
+import { createKvLists } from './kv-lists.ts';
+import type { KvRules } from './kv-lists.ts';
+import type { Predicted } from './study.ts';
+
+/** Flops and bytes of a block: at no entry, and for each entry that it looks at. */
+interface BlockModel {
+  readonly flops: number;
+  readonly flopsPerEntry: number;
+  readonly bytes: number;
+  /** What it takes to project k and v alone. */
+  readonly projecting: Predicted;
+}
+
+export interface CostModel {
+  readonly rules: KvRules;
+  readonly entryBytes: number;
+  readonly ends: Predicted;
+  readonly blocks: ReadonlyMap<number, BlockModel>;
+}
+
+/** @param network - before its operations are fused @param entryBytes - of a KV entry */
+export function costModel(network: Network, rules: KvRules, entryBytes: number): CostModel {
+  const [one, two] = [1, 2].map((cached) => costOf(network, { rows: 1, cached }));
+  const projecting = costOf({ ...network, blocks: network.blocks.map(projection) }).blocks;
+  const blocks = new Map<number, BlockModel>();
+  network.blocks.forEach(({ id }, i) => {
+    const [low, high, project] = [one?.blocks[i], two?.blocks[i], projecting[i]];
+    if (low === undefined || high === undefined || project === undefined) return;
+    const flopsPerEntry = high.flops - low.flops;
+    blocks.set(id, {
+      flops: low.flops - flopsPerEntry,
+      flopsPerEntry,
+      bytes: low.weightBytes,
+      projecting: { flops: project.flops, bytes: project.weightBytes },
+    });
+  });
+  const { entry, exit } = one ?? costOf(network);
+  return {
+    rules,
+    entryBytes,
+    ends: { flops: entry.flops + exit.flops, bytes: entryBytesOf(network, entry) + exit.weightBytes },
+    blocks,
+  };
+}
+
+/** Of its tables a token reads one row. */
+function entryBytesOf(network: Network, { weightBytes }: RegionCost): number {
+  const consts = constsByName(network);
+  const tables = network.entry.ops.filter(({ kind }) => kind === 'embed').map(({ operands }) => operands[1]);
+  return tables.reduce((sum, name) => {
+    const [rows = 1, width = 0] =
+      (name === undefined ? undefined : consts.get(name as `@${string}`))?.type.shape.map(Number) ?? [];
+    return sum - 4 * (rows - 1) * width;
+  }, weightBytes);
+}
+
+/** The block with only what k and v need. */
+function projection(block: Block): Block {
+  const { body } = block;
+  const attention = body.ops.find(({ kind }) => kind === 'attention');
+  const needed = new Set<Ref>(attention?.operands.slice(1));
+  const ops: Region['ops'][number][] = [];
+  for (const op of body.ops.toReversed()) {
+    if (!needed.has(op.result)) continue;
+    ops.unshift(op);
+    for (const ref of [...op.operands, ...Object.values(op.extras)]) needed.add(ref);
+  }
+  return { ...block, body: { ...body, ops } };
+}
+
+interface SequenceCost extends Predicted {
+  /** KV entries that are left. */
+  readonly entries: number;
+  readonly tokens: number;
+}
+
+/** Sums over the tokens of a sequence that begins with an empty KV cache. */
+function costOfWalks({ rules, entryBytes, ends, blocks }: CostModel, walks: readonly Walk[]): SequenceCost {
+  const step = createKvLists(rules);
+  let [flops, bytes, entries] = [0, 0, 0];
+  for (const walk of walks) {
+    const { seen, projected, entries: left } = step(walk);
+    flops += ends.flops;
+    bytes += ends.bytes;
+    entries += left;
+    walk.forEach((id, hop) => {
+      const block = blocks.get(id);
+      const looksAt = seen[hop] ?? 0;
+      flops += (block?.flops ?? 0) + looksAt * (block?.flopsPerEntry ?? 0);
+      bytes += (block?.bytes ?? 0) + looksAt * entryBytes;
+    });
+    for (const id of projected) {
+      const { flops: more = 0, bytes: read = 0 } = blocks.get(id)?.projecting ?? {};
+      flops += more;
+      bytes += read;
+    }
+  }
+  return { flops, bytes, entries, tokens: walks.length };
+}
+
+/** Means over the tokens of several sequences. */
+export function predictedOf(
+  model: CostModel,
+  sequences: readonly (readonly Walk[])[],
+): Predicted & { readonly kvEntries: number } {
+  const sums = sequences.map((walks) => costOfWalks(model, walks));
+  const total = (of: (sum: SequenceCost) => number): number => sums.reduce((all, sum) => all + of(sum), 0);
+  const tokens = total((sum) => sum.tokens);
+  return {
+    flops: total(({ flops }) => flops) / tokens,
+    bytes: total(({ bytes }) => bytes) / tokens,
+    kvEntries: total(({ entries }) => entries) / tokens,
+  };
+}

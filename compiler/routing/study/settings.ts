@@ -1,0 +1,39 @@
+/** @file What is compared where the caller does not say: thresholds and depths; and what cannot be asked for. */
+import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { Origin } from './models.ts';
+import type { ProfileRatios } from './profile.ts';
+import { roundedAscending, thresholdsAt } from './ratios.ts';
+import type { RatioRow } from './ratios.ts';
+
+/** @throws RadialError RC1263 */
+export function requireGates(
+  { thresholds }: { readonly thresholds?: readonly number[] | undefined },
+  origin: Origin,
+): void {
+  if (thresholds === undefined || origin.router === 'gate') return;
+  fail('RC1263', `thresholds were given, but the model has ${origin.router === 'hub' ? 'a hub' : 'no routers'}`, {
+    place: { file: origin.path },
+    help: 'leave --thresholds out; --ratios sets the thresholds of the oracle',
+  });
+}
+
+/** Shares of all block executions whose residual ratios lie below the thresholds of the oracle. */
+const SHARES = [0.1, 0.25, 0.4, 0.55];
+
+/** As asked for, or by the profile, or by the dense run. */
+export function oracleThresholds(
+  { ratios }: { readonly ratios?: readonly number[] | undefined },
+  profile: ProfileRatios | null,
+  dense: readonly (readonly RatioRow[])[],
+): readonly number[] {
+  if (ratios !== undefined) return [...new Set(ratios)].sort((a, b) => a - b);
+  if (profile !== null && profile.thresholds.length > 0) return roundedAscending(profile.thresholds);
+  return thresholdsAt(dense, SHARES);
+}
+
+/** Mean depths of the baselines: those that the studied routes reach, and two for routes that reach fewer. */
+export function depthsFor(reached: readonly number[], blocks: number): readonly number[] {
+  const wanted = [...reached, ...(reached.length < 3 ? [blocks / 2, (3 * blocks) / 4] : [])];
+  const within = wanted.map((depth) => Math.min(blocks, Number(depth.toFixed(3))));
+  return [...new Set(within)].sort((a, b) => a - b);
+}
