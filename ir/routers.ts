@@ -27,7 +27,7 @@ export function hubColumns(blocks: RoutedGraph['blocks']): number {
   return (blocks.at(-1)?.id ?? -1) + 2;
 }
 
-export function edgesOf({ entry, blocks }: RoutedGraph): readonly Edge[] {
+function edgesOf({ entry, blocks }: RoutedGraph): readonly Edge[] {
   return [entry.edge, ...blocks.map(({ edge }) => edge)];
 }
 

@@ -2,7 +2,7 @@
 import { batchesOf } from './batches.ts';
 import type { Batch } from './batches.ts';
 import type { DropsBlock, ModelShape } from './model.ts';
-import type { RoutedSettings } from './gates/loss.ts';
+import type { RoutedSettings } from './gates/settings.ts';
 import type { OptimizerOptions } from './optimizer.ts';
 import { mixSeeds, seededRandom } from './random.ts';
 

@@ -43,7 +43,6 @@ export const HOPS = '$hop';
 export const SCORES = '$router';
 export const LEVEL = '$level';
 export const PARTIAL = '$partial';
-export const SCORED = '$scored';
 /** Two products, in four lanes each. */
 export const PARTIAL_COLUMNS = 8;
 export const PROBES = '$probes';
@@ -77,7 +76,7 @@ export function routerBuffers(
 
 /** Buffers of scores that blocks prepare. */
 export function scoredBuffers(): readonly Buffer[] {
-  return [floats(PARTIAL, 'chunk', PARTIAL_COLUMNS), array(SCORED, 'chunk')];
+  return [floats(PARTIAL, 'chunk', PARTIAL_COLUMNS), array('$scored', 'chunk')];
 }
 
 /** Control buffers of every program. */

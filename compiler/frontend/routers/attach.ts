@@ -15,7 +15,7 @@ import { gateLayers, hubLayers } from './tensors.ts';
 import type { RouterLayers, RouterLinear, RouterTensor } from './tensors.ts';
 
 /** What the routers' norm adds to the mean square. */
-export const ROUTER_EPS = 1e-5;
+const ROUTER_EPS = 1e-5;
 
 /** The width of the hidden state. */
 export function hiddenSize({ entry }: Network): number {

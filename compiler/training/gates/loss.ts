@@ -1,6 +1,5 @@
 /** @file What training a routed model minimises: its distance from the dense model or its own loss, and its depth. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { RadialConfig } from '../../frontend/index.ts';
 import { forward } from '../model.ts';
 import type { Parameters } from '../model.ts';
 import { crossEntropy } from '../ops.ts';
@@ -9,18 +8,7 @@ import type { Share, TrainSettings } from '../settings.ts';
 import type { Matrix } from '../matmul.ts';
 import { routedForward } from './model.ts';
 import { budgetLoss, distance } from './ops.ts';
-
-export interface RoutedSettings {
-  /** `distill`: the gates alone, towards the dense model's predictions. `joint`: gates and model, towards the text. */
-  readonly mode: 'distill' | 'joint';
-  readonly config: RadialConfig;
-  /** Mean share of the blocks that a token is to execute. */
-  readonly targetDepth: number;
-  /** The budget's part of the loss: so much times the squared distance from the target. */
-  readonly budget: number;
-  /** Steps in which the target falls from all blocks to `targetDepth`; then the noise of the decisions falls to nothing. */
-  readonly anneal: number;
-}
+import type { RoutedSettings } from './settings.ts';
 
 /** What a step says of itself, beside its loss. */
 export interface Measured {
@@ -74,7 +62,7 @@ export function denseLogits(frozen: Parameters, { shape }: TrainSettings, { data
 }
 
 /** Falls linearly over `anneal` steps. */
-export function targetAt(step: number, { targetDepth, anneal }: RoutedSettings): number {
+function targetAt(step: number, { targetDepth, anneal }: RoutedSettings): number {
   return 1 - (1 - targetDepth) * Math.min(1, (step + 1) / Math.max(1, anneal));
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type { RadialConfig } from '../../../compiler/frontend/index.ts';
 import { denseLogits } from '../../../compiler/training/gates/loss.ts';
-import type { RoutedSettings } from '../../../compiler/training/gates/loss.ts';
+import type { RoutedSettings } from '../../../compiler/training/gates/settings.ts';
 import { gateSpecs, routedForward } from '../../../compiler/training/gates/model.ts';
 import { writeGates } from '../../../compiler/training/gates/export.ts';
 import { budgetLoss, carryKv, decide, distance, gatedResidual, unitRms } from '../../../compiler/training/gates/ops.ts';
