@@ -175,8 +175,9 @@ function linearGate({ bodies }: KernelProgram, block: BlockInstance): LinearGate
   const { x, weight, bias, gain, ...others } = kernel.inputs;
   const { norm, act } = kernel.attrs;
   if (x === undefined || !isView(x) || x.buffer !== HIDDEN || x.from !== 0 || !x.routed) return undefined;
-  if (norm !== 'rms' || act !== undefined || Object.keys(others).length > 0 || kernel.out?.columns !== 1)
-    {return undefined;}
+  if (norm !== 'rms' || act !== undefined || Object.keys(others).length > 0 || kernel.out?.columns !== 1) {
+    return undefined;
+  }
   const actual = (input: typeof weight): Global | undefined =>
     input === undefined || isView(input)
       ? undefined
