@@ -56,23 +56,28 @@ const options = new Command('train')
     '--steps <n>',
     'steps in all; with --schedule trapezoid, --resume may change it before the learning rate falls',
     Number,
-    3500,
+    3200,
   )
   .option('--seed <n>', 'of the first weights and of the order of the text', Number, 1)
-  .option('--batch <n>', 'sequences per step', Number, 4)
+  .option('--batch <n>', 'sequences per step', Number, 8)
   .option('--tokens <n>', 'tokens per sequence', Number, 256)
-  .addOption(new Option('--optimizer <name>', 'of the matrices').choices(optimizers).default('adamw'))
-  .addOption(new Option('--schedule <name>', 'how the learning rate ends').choices(schedules).default('cosine'))
-  .option('--lr <x>', 'highest learning rate', Number, 0.003)
-  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 150)
+  .addOption(new Option('--optimizer <name>', 'of the matrices').choices(optimizers).default('muon'))
+  .addOption(new Option('--schedule <name>', 'how the learning rate ends').choices(schedules).default('trapezoid'))
+  .option('--lr <x>', 'highest learning rate', Number, 0.004)
+  .option('--warmup <n>', 'steps until the learning rate is reached', Number, 100)
   .option('--weight-decay <x>', 'of the matrices', Number, 0.05)
-  .option('--layer-drop <x>', 'chance that the last block is left out of a step; earlier ones in proportion', Number, 0)
+  .option(
+    '--layer-drop <x>',
+    'chance that the last block is left out of a step; earlier ones in proportion',
+    Number,
+    0.2,
+  )
   .option('--layers <n>', 'layers', Number, 12)
   .option('--hidden <n>', 'width; the MLP is four times as wide', Number, 96)
   .option('--heads <n>', 'attention heads', Number, 4)
   .option('--vocab <n>', 'tokens of the vocabulary', Number, 1024)
   .option('--context <n>', 'the most tokens that the model takes', Number, 256)
-  .option('--workers <n>', 'threads that share each batch', Number, 1)
+  .option('--workers <n>', 'threads that share each batch', Number, 2)
   .option('--checkpoint-every <n>', 'steps between two checkpoints', Number, 300)
   .parse()
   .opts<Options>();
