@@ -7,6 +7,7 @@ import { readGenerationEos } from './config/generation.ts';
 import { isPresent, mustBeFolder } from './files.ts';
 import { isJsonObject, readJsonFile } from './json.ts';
 import type { JsonDocument } from './json.ts';
+import type { RadialConfig } from './routers/radial-config.ts';
 import { openWeights } from './weights/weights.ts';
 import type { Weights } from './weights/weights.ts';
 
@@ -21,6 +22,8 @@ export interface Checkpoint {
   readonly tokenizerPath?: string;
   /** What `tokenizer_config.json` says, where there is one. */
   readonly tokenizerConfig?: JsonDocument;
+  /** What its routers are, where it has some; known once they have been read. */
+  readonly radial?: RadialConfig;
   /** Closes the files of the weights. */
   close(): void;
 }

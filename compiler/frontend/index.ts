@@ -42,8 +42,9 @@ export function loadCheckpoint(dir: string, options: { readonly context?: number
   try {
     const { config, name } = checkpoint;
     const sequential = buildNetwork(config, checkpoint.weights, { name, context: options.context, source: dir });
-    const { network, weights } = withRouters(dir, sequential, checkpoint.weights);
-    return { network, weights, checkpoint: { ...checkpoint, weights, close: () => weights.close() } };
+    const { network, weights, config: radial } = withRouters(dir, sequential, checkpoint.weights);
+    const close = (): void => weights.close();
+    return { network, weights, checkpoint: { ...checkpoint, weights, ...(radial && { radial }), close } };
   } catch (error) {
     checkpoint.close();
     throw error;

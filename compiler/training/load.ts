@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import { openCheckpoint } from '../frontend/index.ts';
+import { loadCheckpoint, openCheckpoint } from '../frontend/index.ts';
+import type { TrainedGates } from './gates/export.ts';
 import { readParameters } from './export.ts';
 import type { ModelShape } from './model.ts';
 import { openTokenizer } from './tokenizer-files.ts';
@@ -14,6 +15,8 @@ export interface TrainedModel {
   /** Flat, widened from F16. */
   readonly parameters: Float32Array;
   readonly tokenizer: TokenizerFiles;
+  /** Where the checkpoint has gates. */
+  readonly gates: TrainedGates | undefined;
   readonly codec: TextCodec;
   /** Bytes of text that each id stands for; 0 for special tokens. */
   readonly tokenBytes: readonly number[];
@@ -51,9 +54,33 @@ export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedMod
       shape,
       parameters: readParameters(shape, checkpoint.weights),
       tokenizer: files,
+      gates: readCheckpointGates(dir),
       codec: openTokenizer(files),
       tokenBytes: tokenLengths(tokenizer),
     };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+/** @throws RadialError RC1106 (a hub), RC01xx, RC0270 – RC0273 */
+function readCheckpointGates(dir: string): TrainedGates | undefined {
+  const { network, weights, checkpoint } = loadCheckpoint(dir);
+  try {
+    const config = checkpoint.radial;
+    if (config === undefined) return undefined;
+    if (config.router !== 'gate') {
+      fail('RC1106', 'the checkpoint has a hub; only gates are trained here', { place: { file: dir } });
+    }
+    const tensors = network.consts.filter(
+      ({ name }) => name.startsWith('@router.') && weights.shape(name.slice(1)) !== undefined,
+    );
+    const read = tensors.map(({ name, type }) => {
+      const count = type.shape.reduce<number>((product, size) => product * Number(size), 1);
+      return [name.slice(1), weights.read(name.slice(1), 0, count)] as const;
+    });
+    const values = new Map(read);
+    return { config, weights: (name) => values.get(name) ?? new Float32Array() };
   } finally {
     checkpoint.close();
   }

@@ -12,6 +12,8 @@ export interface OptimizerOptions {
   readonly schedule: (typeof schedules)[number];
   /** The highest learning rate. */
   readonly learningRate: number;
+  /** The learning rate of gates is so many times as high; default 1. */
+  readonly gateFactor?: number;
   /** The learning rate rises linearly over so many steps. */
   readonly warmup: number;
   /** Of the whole run. */
@@ -77,7 +79,15 @@ export function optimizerStep(specs: readonly ParameterSpec[], given: OptimizerS
     };
     const matrix = name.endsWith('.weight');
     if (matrix && options.kind === 'muon') muonStep(own, shape, options);
-    else adamStep(own, matrix ? options.weightDecay : 0, options);
+    else
+      {adamStep(
+        own,
+        {
+          weightDecay: matrix ? options.weightDecay : 0,
+          factor: name.startsWith('gate.') ? (options.gateFactor ?? 1) : 1,
+        },
+        options,
+      );}
   }
 }
 
@@ -87,9 +97,13 @@ function clipping({ norm }: OptimizerStep, { clip }: OptimizerOptions): number {
 }
 
 /** One step of AdamW (Loshchilov and Hutter, 2019). */
-function adamStep(given: OptimizerStep, weightDecay: number, options: OptimizerOptions): void {
+function adamStep(
+  given: OptimizerStep,
+  { weightDecay, factor }: { readonly weightDecay: number; readonly factor: number },
+  options: OptimizerOptions,
+): void {
   const { parameters, gradient, moments, step } = given;
-  const rate = learningRateAt(step, options);
+  const rate = factor * learningRateAt(step, options);
   const scale = clipping(given, options);
   const correction1 = 1 / (1 - BETA1 ** (step + 1));
   const correction2 = 1 / (1 - BETA2 ** (step + 1));

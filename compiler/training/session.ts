@@ -13,6 +13,7 @@ import { writeCheckpoint } from './export.ts';
 import { evaluateRouted } from './gates/evaluate.ts';
 import type { RoutedEvaluation } from './gates/evaluate.ts';
 import { writeGates } from './gates/export.ts';
+import type { TrainedGates } from './gates/export.ts';
 import { parameterCount, parameterSpecs, parameterTensors } from './model.ts';
 import { startBackend } from './matmul.ts';
 import type { TrainSettings } from './settings.ts';
@@ -33,6 +34,8 @@ export interface SessionRequest {
   readonly tokenizer: TokenizerFiles;
   /** The parameters of the model to begin with; `distill` does not change them. */
   readonly model?: Float32Array | undefined;
+  /** The gates to begin with, of the config of the settings. */
+  readonly gates?: TrainedGates | undefined;
   readonly checkpointEvery: number;
   readonly signal: AbortSignal;
   readonly onBegin?: (begin: SessionBegin) => void;
@@ -69,8 +72,9 @@ export async function runSession(request: SessionRequest): Promise<number> {
   const statePath = join(out, 'state.safetensors');
   if (!resume) requireNoState(statePath);
   mkdirSync(out, { recursive: true });
-  const identity = identityOf(settings, text, model);
-  const start = resume ? loadState(statePath, identity) : initialState(settings, model);
+  const begin = initialState(settings, model, request.gates);
+  const identity = identityOf(settings, text, model === undefined ? undefined : begin.parameters, model);
+  const start = resume ? loadState(statePath, identity) : begin;
   request.onBegin?.({ parameters: trainedCount(settings), step: start.step });
   const frozen = settings.routed?.mode === 'distill' ? sharedCopy(model) : new Float32Array();
   const log = (entry: object): void => {
@@ -101,14 +105,18 @@ export async function runSession(request: SessionRequest): Promise<number> {
 }
 
 /** Equal for runs that end in the same bytes. A trapezoid's steps are left out: they may be changed before it falls. */
-function identityOf(settings: TrainSettings, text: Uint16Array, model: Float32Array | undefined): string {
+function identityOf(
+  settings: TrainSettings,
+  text: Uint16Array,
+  ...begin: readonly (Float32Array | undefined)[]
+): string {
   const { schedule, ...optimizer } = settings.optimizer;
   const steps = schedule === 'cosine' ? optimizer.steps : undefined;
   const fixed = { ...settings, optimizer: { ...optimizer, schedule, steps } };
   const hash = (data: Uint16Array | Float32Array): string =>
     createHash('sha256').update(data).digest('hex').slice(0, 16);
-  const begin = model === undefined ? '' : ` model ${hash(model)}`;
-  return `${JSON.stringify(fixed)} text ${hash(text)}${begin}`;
+  const models = begin.flatMap((model) => (model === undefined ? [] : [` model ${hash(model)}`]));
+  return `${JSON.stringify(fixed)} text ${hash(text)}${models.join('')}`;
 }
 
 function sharedCopy(model: Float32Array | undefined): Float32Array {

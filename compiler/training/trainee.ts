@@ -1,5 +1,7 @@
 /** @file What is trained: its parameters, and the loss of a batch. A dense model, or one with gates. */
 import * as tf from '@tensorflow/tfjs-core';
+import { readGates } from './gates/export.ts';
+import type { TrainedGates } from './gates/export.ts';
 import { gateSpecs, openGates } from './gates/model.ts';
 import { denseLogits, routedLoss } from './gates/loss.ts';
 import type { Measured } from './gates/loss.ts';
@@ -68,11 +70,12 @@ export function trainedSpecs({ shape, routed }: TrainSettings): readonly Paramet
   return gateSpecs(routed.config, shape.hidden, routed.mode === 'joint' ? base : []);
 }
 
-/** First values; `model`, where it is given, are those of the model instead of random ones. */
-export function firstParameters(settings: TrainSettings, model?: Float32Array): Float32Array {
+/** First values; `model` and `gates`, where they are given, instead of random ones and of gates that are open. */
+export function firstParameters(settings: TrainSettings, model?: Float32Array, gates?: TrainedGates): Float32Array {
   const specs = trainedSpecs(settings);
   const flat = initialParameters(specs, settings.seed);
   if (model !== undefined && settings.routed?.mode !== 'distill') flat.set(model);
   openGates(specs, flat);
+  if (gates !== undefined) readGates(gates, settings.shape.hidden, { specs, flat });
   return flat;
 }

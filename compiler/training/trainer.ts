@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { openGradients } from './gradients.ts';
+import type { TrainedGates } from './gates/export.ts';
 import type { Measured } from './gates/loss.ts';
 import { gradientNorm, learningRateAt, optimizerStep } from './optimizer.ts';
 import type { TrainSettings } from './settings.ts';
@@ -27,9 +28,9 @@ export interface TrainHooks {
   readonly signal?: AbortSignal;
 }
 
-/** The state before the first step; the model's own parameters are random, or `model`. */
-export function initialState(settings: TrainSettings, model?: Float32Array): RunState {
-  const parameters = firstParameters(settings, model);
+/** The state before the first step; see {@link firstParameters}. */
+export function initialState(settings: TrainSettings, model?: Float32Array, gates?: TrainedGates): RunState {
+  const parameters = firstParameters(settings, model, gates);
   const zeros = (): Float32Array => new Float32Array(parameters.length);
   return { step: 0, parameters, moments: { first: zeros(), second: zeros() } };
 }

@@ -32,6 +32,7 @@ interface TrainOptions extends FormatOptions {
   readonly optimizer: OptimizerOptions['kind'];
   readonly schedule: OptimizerOptions['schedule'];
   readonly lr: number;
+  readonly gateLr: number;
   readonly warmup: number;
   readonly weightDecay: number;
   readonly layerDrop: number;
@@ -85,7 +86,8 @@ export function trainCommand(io: Io): Command {
     .addOption(
       new Option('--schedule <name>', 'how the learning rate ends').choices(['cosine', 'trapezoid']).default('cosine'),
     )
-    .option('--lr <x>', 'highest learning rate', realNumber(0), 0.003)
+    .option('--lr <x>', 'highest learning rate of the model', realNumber(0), 0.003)
+    .option('--gate-lr <x>', 'highest learning rate of the gates', realNumber(0), 0.02)
     .option('--warmup <n>', 'steps until it is reached', wholeNumber(0), 50)
     .option('--weight-decay <x>', 'of the matrices', realNumber(0), 0.05)
     .option('--layer-drop <p>', 'scratch: chance that the last block is left out; earlier ones in proportion', share, 0)
@@ -109,7 +111,8 @@ export function trainCommand(io: Io): Command {
     .addOption(formatOption())
     .addHelpText(
       'after',
-      '\nOUTPUT/log.jsonl has a line for each step. Ctrl-C saves; the same command with --resume goes on, bit for bit.\n' +
+      '\nA model that has gates goes on with them; --kv, --anchor-… and --gate-hidden-size are then theirs.\n' +
+        'OUTPUT/log.jsonl has a line for each step. Ctrl-C saves; the same command with --resume goes on, bit for bit.\n' +
         '\nExamples:\n  $ radialc train --mode scratch --text *.txt -o run --steps 4000 --optimizer muon --workers 2\n' +
         '  $ radialc train run/model --mode distill --text *.txt -o gates --target-depth 0.7\n' +
         '  $ radialc train run/model --mode joint --text *.txt -o routed --target-depth 0.6 --lr 0.001\n' +
@@ -151,14 +154,20 @@ async function requestOf(
   const codec = base?.codec ?? openTokenizer(tokenizer);
   const encode = (all: readonly string[]): Uint16Array => joinTexts(all.map((text) => codec.encode(text)));
   const { mode } = options;
+  const gates = base?.gates;
   return {
     out: options.output,
     resume: options.resume ?? false,
-    settings: settingsOf(shape, options, mode === 'scratch' ? undefined : routedOf(mode, shape, options)),
+    settings: settingsOf(
+      shape,
+      options,
+      mode === 'scratch' ? undefined : routedOf(mode, shape, options, gates?.config),
+    ),
     text: encode(texts),
     ...(options.heldOut && { heldOut: encode(options.heldOut.map(readText)) }),
     tokenizer,
     model: base?.parameters,
+    gates,
     checkpointEvery: options.checkpointEvery,
     signal: io.signal,
   };
@@ -178,7 +187,19 @@ function settingsOf(
   options: TrainOptions,
   routed: RoutedSettings | undefined,
 ): TrainSettings {
-  const { batch, seed, steps, warmup, lr, weightDecay, layerDrop, workers, schedule, tokens = shape.context } = options;
+  const {
+    batch,
+    seed,
+    steps,
+    warmup,
+    lr,
+    gateLr,
+    weightDecay,
+    layerDrop,
+    workers,
+    schedule,
+    tokens = shape.context,
+  } = options;
   if (tokens > shape.context) {
     fail('RC1109', `sequences of ${tokens} tokens are longer than the context of ${shape.context}`, {
       help: 'give fewer --tokens',
@@ -189,7 +210,16 @@ function settingsOf(
     batch,
     tokens,
     seed,
-    optimizer: { kind: options.optimizer, schedule, learningRate: lr, warmup, steps, weightDecay, clip: CLIP },
+    optimizer: {
+      kind: options.optimizer,
+      schedule,
+      learningRate: lr,
+      ...(routed && { gateFactor: gateLr / lr }),
+      warmup,
+      steps,
+      weightDecay,
+      clip: CLIP,
+    },
     layerDrop,
     workers,
     ...(routed && { routed }),
@@ -201,10 +231,12 @@ function routedOf(
   mode: RoutedSettings['mode'],
   { layers }: TrainSettings['shape'],
   options: TrainOptions,
+  own?: RadialConfig,
 ): RoutedSettings {
   const { targetDepth, budget, steps, anneal = Math.floor(steps / 2), anchorFirst, anchorLast } = options;
   const blocks = 2 * layers;
-  const gatedBlocks = Array.from({ length: blocks }, (_, id) => id).slice(anchorFirst, blocks - anchorLast);
+  const gatedBlocks =
+    own?.gatedBlocks ?? Array.from({ length: blocks }, (_, id) => id).slice(anchorFirst, blocks - anchorLast);
   const least = (blocks - gatedBlocks.length) / blocks;
   if (gatedBlocks.length === 0 || targetDepth < least) {
     fail(
@@ -215,7 +247,7 @@ function routedOf(
       },
     );
   }
-  const config: RadialConfig = {
+  const config: RadialConfig = own ?? {
     router: 'gate',
     blocks,
     gatedBlocks,

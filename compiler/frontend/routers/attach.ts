@@ -72,7 +72,7 @@ function routerRegion(consts: RouterConsts, { up, hops, down }: RouterLayers, ta
   if (up !== undefined) {
     x = linear(x, up);
     if (hops !== undefined)
-      x = region.op('add', [x, region.op('embed', ['%hops', consts.tensor(hops)], { attrs: { offset: 0 } })]);
+      {x = region.op('add', [x, region.op('embed', ['%hops', consts.tensor(hops)], { attrs: { offset: 0 } })]);}
     x = region.op('relu', [x]);
   }
   return region.finish(linear(x, down));

@@ -18,6 +18,8 @@ export interface Routed {
   readonly network: Network;
   /** Those of the model and of its routers. */
   readonly weights: Weights;
+  /** Undefined where there are no routers. */
+  readonly config?: RadialConfig;
 }
 
 /**
@@ -40,7 +42,7 @@ export function withRouters(dir: string, network: Network, weights: Weights): Ro
   const routers = openWeightsFile(dir, ROUTER_FILE);
   try {
     checkTensors(routers, config, hiddenSize(network), join(dir, ROUTER_FILE));
-    return { network: attachRouters(network, config), weights: joinWeights(weights, routers) };
+    return { network: attachRouters(network, config), weights: joinWeights(weights, routers), config };
   } catch (error) {
     routers.close();
     throw error;

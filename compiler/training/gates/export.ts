@@ -38,6 +38,37 @@ export function writeGates(
   renameSync(`${path}.tmp`, path);
 }
 
+/** Sets the gates of a checkpoint, which must have been written by {@link writeGates} for the same config. */
+export function readGates(
+  { config, weights }: TrainedGates,
+  width: number,
+  { specs, flat }: { readonly specs: readonly ParameterSpec[]; readonly flat: Float32Array },
+): void {
+  const offsets = new Map(specs.map(({ name, offset }) => [name, offset]));
+  const set = (name: string, values: Float32Array): void => {
+    const offset = offsets.get(name);
+    if (offset === undefined) throw new Error(`internal: no parameter ${name}`);
+    flat.set(values, offset);
+  };
+  for (const block of config.gatedBlocks) {
+    const { up, down } = gateLayers(config, block, width);
+    for (const [layer, parameter] of [[up, `gate.${block}.up`] as const, [down, `gate.${block}.score`] as const]) {
+      if (layer === undefined) continue;
+      const [out = 1, inner = 1] = layer.weight.shape;
+      // Transposed back.
+      set(parameter, transposed(weights(layer.weight.name, out * inner), [inner, out]));
+      set(`${parameter}_bias`, weights(layer.bias.name, out));
+    }
+  }
+}
+
+/** The gates that a checkpoint has. */
+export interface TrainedGates {
+  readonly config: RadialConfig;
+  /** The elements of a tensor of router.safetensors. */
+  readonly weights: (name: string, count: number) => Float32Array;
+}
+
 /** (in, out) as [out, in]. */
 function transposed(values: Float32Array, [out = 1, inner = 1]: readonly number[]): Float32Array {
   return Float32Array.from(values, (_, i) => values[(i % inner) * out + Math.floor(i / inner)] ?? 0);
