@@ -35,6 +35,8 @@ const BETA2 = 0.98;
 const EPSILON = 1e-8;
 const LAST_RATE = 0.1;
 const DECAY = 0.3;
+/** One bias of a gate stands beside many weights, which move its score together. */
+const BIAS_FACTOR = 10;
 
 /**
  * The learning rate of a step, counted from 0. That of a trapezoid does not depend on `steps` before it begins to fall, so
@@ -79,16 +81,14 @@ export function optimizerStep(specs: readonly ParameterSpec[], given: OptimizerS
     };
     const matrix = name.endsWith('.weight');
     if (matrix && options.kind === 'muon') muonStep(own, shape, options);
-    else
-      {adamStep(
-        own,
-        {
-          weightDecay: matrix ? options.weightDecay : 0,
-          factor: name.startsWith('gate.') ? (options.gateFactor ?? 1) : 1,
-        },
-        options,
-      );}
+    else adamStep(own, { weightDecay: matrix ? options.weightDecay : 0, factor: factorOf(name, options) }, options);
   }
+}
+
+/** How much faster a parameter learns than the model. */
+function factorOf(name: string, { gateFactor = 1 }: OptimizerOptions): number {
+  if (!name.startsWith('gate.')) return 1;
+  return name.endsWith('.score_bias') ? BIAS_FACTOR * gateFactor : gateFactor;
 }
 
 /** What the gradient is multiplied by, so that it is no longer than `clip`. */

@@ -1,18 +1,25 @@
 /**
- * @file `npm run demo`: compiles the bundled model, writes text with each token's depth, and says how fast.
+ * @file `npm run demo`: compiles the bundled model twice, dense and with its gates, lets both write, and says what the gates
+ * save and what they cost.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createColors } from 'picocolors';
 import { compile } from '../../compiler/index.ts';
 import type { Compiled } from '../../compiler/index.ts';
+import { evaluateModel } from '../../compiler/routing/index.ts';
+import type { Evaluation } from '../../compiler/routing/index.ts';
 import { load } from '../../runtime/index.ts';
-import type { RadialModel, Route, Walk } from '../../runtime/index.ts';
+import type { RadialModel } from '../../runtime/index.ts';
+import { isHeldOut, readAddresses } from '../sotu-opt/corpus.ts';
 
-const checkpoint = fileURLToPath(new URL('../sotu-opt/', import.meta.url));
+const checkpoint = fileURLToPath(new URL('../sotu-radial/', import.meta.url));
 const prompt = 'The people of the United States';
+/** Of the held-out address that both models predict. */
+const [YEAR, CHARACTERS] = [1950, 12_000];
+const ROUNDS = 15;
 const colors = createColors(process.stdout.isTTY || process.env['FORCE_COLOR'] !== undefined);
 const shades = [colors.blue, colors.cyan, colors.green, colors.yellow, colors.red] as const;
 
@@ -39,84 +46,96 @@ function printPasses({ metafile }: Compiled): void {
   );
 }
 
+/** The colour of a share of the blocks: few are blue, all are red. */
+function shadeOf(share: number): (text: string) => string {
+  return shades[Math.min(shades.length - 1, Math.floor(share * shades.length))] ?? colors.red;
+}
+
 /** Streams text coloured by depth. */
-async function write(model: RadialModel, route?: Route): Promise<void> {
+async function write(model: RadialModel): Promise<void> {
   const blocks = model.info.routing.blocks.length;
   const depths: number[] = [];
-  let first: number | undefined;
   process.stdout.write(`  ${colors.dim(prompt)}`);
   for await (const { text, depth } of model.generate(prompt, {
     maxNewTokens: 96,
-    temperature: 0.7,
+    temperature: 0.6,
     topK: 20,
     seed: 6,
-    route,
   })) {
-    first ??= performance.now();
     depths.push(depth);
-    const shade = shades[Math.min(shades.length - 1, Math.floor((depth / blocks) * shades.length))] ?? colors.red;
-    process.stdout.write(shade(text.replaceAll('\n', '\n  ')));
+    process.stdout.write(shadeOf(depth / blocks)(text.replaceAll('\n', '\n  ')));
   }
-  const elapsed = performance.now() - (first ?? 0);
-  const perToken = elapsed / Math.max(depths.length - 1, 1);
   const mean = depths.reduce((sum, depth) => sum + depth, 0) / depths.length;
   console.log(`\n\n  depth of each token: ${depths.slice(0, 24).join(' ')} …`);
-  console.log(
-    `  mean depth ${mean.toFixed(1)} of ${blocks} blocks, ${perToken.toFixed(2)} ms a token, ${(1000 / perToken).toFixed(0)} tokens/s`,
-  );
+  console.log(`  mean depth ${mean.toFixed(1)} of ${blocks} blocks`);
 }
 
-/** Milliseconds to decode a token, all its blocks or those of the walk; the median of several rounds, in turns. */
-async function compare(model: RadialModel, walk: Walk): Promise<readonly [number, number]> {
-  const ids = (await model.encode(`${prompt} `.repeat(12))).slice(0, 96);
-  const time = async (route?: Route): Promise<number> => {
-    const started = performance.now();
-    await model.forward(ids, { mode: 'decode', route });
-    return (performance.now() - started) / ids.length;
-  };
-  const rounds: [number, number][] = [];
-  for (let r = 0; r < 15; r++) rounds.push([await time(), await time(() => walk)]);
-  const median = (values: readonly number[]): number =>
-    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-  return [median(rounds.map(([all]) => all)), median(rounds.map(([, some]) => some))];
+/** Milliseconds to decode a token, of each model; the median of several rounds, in turns. */
+async function timeOf(models: readonly RadialModel[]): Promise<readonly number[]> {
+  const ids = (await models[0]?.encode(`${prompt} `.repeat(12)))?.slice(0, 96) ?? [];
+  const times = models.map((): number[] => []);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, model] of models.entries()) {
+      const started = performance.now();
+      await model.forward(ids, { mode: 'decode' });
+      times[i]?.push((performance.now() - started) / ids.length);
+    }
+  }
+  return times.map((samples) => samples.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0);
+}
+
+/** How well the model with gates predicts a text that neither model has seen, beside the dense one. */
+async function predict(gated: RadialModel, dense: RadialModel, folder: string): Promise<Evaluation> {
+  const address = readAddresses().find((candidate) => isHeldOut(candidate) && candidate.year === YEAR);
+  const text = join(folder, 'address.txt');
+  writeFileSync(text, address?.text.slice(0, CHARACTERS) ?? '');
+  return evaluateModel({
+    subject: { path: 'gates', model: gated },
+    against: { path: 'dense', model: dense },
+    paths: [text],
+    mode: 'prefill',
+    signal: new AbortController().signal,
+  });
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'radialc-demo-'));
 try {
-  title('1. Compile the bundled model (OPT, 12 layers, 24 residual blocks) for WebAssembly SIMD');
-  const sequential = await compile({ input: checkpoint }, { outDir: join(folder, 'sequential') });
-  printPasses(sequential);
-
-  title('2. Generate: every token goes through all blocks');
-  const dense = await load(join(folder, 'sequential'));
-  await write(dense);
-  dense.dispose();
+  const out = (name: string): { outDir: string } => ({ outDir: join(folder, name) });
+  title('1. Compile the bundled model (OPT, 12 layers, 24 residual blocks) without its gates');
+  printPasses(await compile({ input: checkpoint, route: 'sequential' }, out('dense')));
 
   title(
-    '3. Compile it again with conditional edges: the caller chooses each token’s path (--route external --kv project)',
+    '2. Compile it with them: a router before each block decides, token by token, whether the block is worth its time',
   );
-  const routed = await compile(
-    { input: checkpoint, route: 'external', kv: 'project' },
-    { outDir: join(folder, 'routed') },
-  );
-  printPasses(routed);
+  printPasses(await compile({ input: checkpoint }, out('gated')));
 
-  title('4. Generate: every second token skips layers 5 to 8');
-  const model = await load(join(folder, 'routed'));
-  const short = model.info.routing.blocks.map(({ id }) => id).filter((id) => id < 10 || id >= 16);
-  await write(model, (position) => (position % 2 === 0 ? undefined : short));
-  console.log(
-    colors.dim('  These routes are made by hand, and the model was not trained to be routed: expect worse text.'),
-  );
+  const [dense, gated] = [await load(join(folder, 'dense')), await load(join(folder, 'gated'))];
+  title('3. The dense program writes: every token goes through all blocks');
+  await write(dense);
 
-  title('5. What skipping saves: every token executes every second layer');
-  const half = model.info.routing.blocks.map(({ id }) => id).filter((id) => Math.floor(id / 2) % 2 === 0);
-  const [all, some] = await compare(model, half);
-  model.dispose();
+  const scale = shades
+    .map((_, i) => shadeOf(i / shades.length)(`${Math.round((100 * i) / shades.length)} %`))
+    .join(' · ');
+  title(`4. The program with gates writes: coloured by depth, from ${scale} of the blocks on`);
+  await write(gated);
+
+  title(`5. Side by side, on the held-out address of ${YEAR}`);
+  const [denseTime = 0, gatedTime = 0] = await timeOf([dense, gated]);
+  const { model, against, agreement, tokens } = await predict(gated, dense, folder);
+  const line = (name: string, depth: number, ms: number, perplexity: number): string =>
+    `  ${name.padEnd(11)} ${depth.toFixed(1).padStart(4)} of 24 blocks   ${ms.toFixed(3)} ms a token   ` +
+    `${(1000 / ms).toFixed(0).padStart(5)} tokens/s   perplexity ${perplexity.toFixed(2)}`;
+  console.log(line('dense', 24, denseTime, against?.perplexity ?? 0));
+  console.log(line('with gates', model.depth.mean, gatedTime, model.perplexity));
   console.log(
-    `  decode: 24 blocks ${all.toFixed(2)} ms a token, 12 blocks ${some.toFixed(2)} ms, ` +
-      `${((100 * some) / all).toFixed(0)} % (embedding and logits included)`,
+    `  ${((100 * gatedTime) / denseTime).toFixed(0)} % of the time (embedding and logits included), the same likeliest token for ` +
+      `${(100 * (agreement?.top1 ?? 0)).toFixed(0)} % of ${tokens} tokens`,
   );
+  console.log(
+    colors.dim('  How sure a gate must be is a knob: radialc run … --threshold 0.3 goes deeper, 0.7 less deep.'),
+  );
+  dense.dispose();
+  gated.dispose();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

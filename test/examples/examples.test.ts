@@ -28,11 +28,13 @@ async function addressOf(server: ChildProcess): Promise<string> {
 describe('examples', function () {
   this.timeout(120_000);
 
-  it('demo: compiles the bundled model twice and writes text', () => {
+  it('demo: compiles the bundled model with and without gates, and writes with both', () => {
     const text = run('examples/demo/demo.ts');
-    assert.match(text, /fuse-epilogue +[\d.]+ ms +\d+ → \d+ operations/);
-    assert.match(text, /mean depth 24\.0 of 24 blocks, [\d.]+ ms a token/);
-    assert.match(text, /mean depth 21\.0 of 24 blocks/);
+    assert.match(text, /fuse-router +[\d.]+ ms +\d+ → \d+ operations/);
+    assert.match(text, /mean depth 24\.0 of 24 blocks/);
+    assert.match(text, /dense +24\.0 of 24 blocks +[\d.]+ ms a token +\d+ tokens\/s +perplexity [\d.]+/);
+    const [, depth] = /with gates +([\d.]+) of 24 blocks/.exec(text) ?? [];
+    assert.ok(Number(depth) > 10 && Number(depth) < 20, depth);
   });
 
   it('hand-written: walks the loop', () => {
