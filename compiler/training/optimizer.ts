@@ -36,7 +36,7 @@ const EPSILON = 1e-8;
 const LAST_RATE = 0.1;
 const DECAY = 0.3;
 /** One bias of a gate stands beside many weights, which move its score together. */
-const BIAS_FACTOR = 10;
+const BIAS_FACTOR = 50;
 
 /**
  * The learning rate of a step, counted from 0. That of a trapezoid does not depend on `steps` before it begins to fall, so

@@ -87,7 +87,7 @@ export function trainCommand(io: Io): Command {
       new Option('--schedule <name>', 'how the learning rate ends').choices(['cosine', 'trapezoid']).default('cosine'),
     )
     .option('--lr <x>', 'highest learning rate of the model', realNumber(0), 0.003)
-    .option('--gate-lr <x>', 'highest learning rate of the gates', realNumber(0), 0.02)
+    .option('--gate-lr <x>', 'highest learning rate of the gates', realNumber(0), 0.0006)
     .option('--warmup <n>', 'steps until it is reached', wholeNumber(0), 50)
     .option('--weight-decay <x>', 'of the matrices', realNumber(0), 0.05)
     .option('--layer-drop <p>', 'scratch: chance that the last block is left out; earlier ones in proportion', share, 0)
