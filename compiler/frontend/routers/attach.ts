@@ -71,8 +71,9 @@ function routerRegion(consts: RouterConsts, { up, hops, down }: RouterLayers, ta
   let x = region.op('rms_norm', ['%x', consts.ones()], { attrs: { eps: ROUTER_EPS } });
   if (up !== undefined) {
     x = linear(x, up);
-    if (hops !== undefined)
-      {x = region.op('add', [x, region.op('embed', ['%hops', consts.tensor(hops)], { attrs: { offset: 0 } })]);}
+    if (hops !== undefined) {
+      x = region.op('add', [x, region.op('embed', ['%hops', consts.tensor(hops)], { attrs: { offset: 0 } })]);
+    }
     x = region.op('relu', [x]);
   }
   return region.finish(linear(x, down));

@@ -150,8 +150,9 @@ describe('gates in training', () => {
     const trainee = traineeOf(settings, new Float32Array());
     const flat = drawn(trainee.specs);
     // Gates that do not look at the hidden state: each block has its own luck.
-    for (const { name, offset, size } of trainee.specs)
+    for (const { name, offset, size } of trainee.specs) {
       if (name.endsWith('.score')) flat.fill(0, offset, offset + size);
+    }
     const ids = Int32Array.from({ length: 32 }, (_, i) => (7 * i) % settings.shape.vocab);
     const share = {
       data: { ids, targets: ids.map((id) => (id + 5) % settings.shape.vocab) },
