@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isHeldOut, readAddresses } from '../sotu-opt/corpus.ts';
 
-const SAMPLE_CHARACTERS = 4000;
+const SAMPLE_CHARACTERS = 1500;
 
 const [dir = '.cache/sotu'] = process.argv.slice(2);
 for (const part of ['training', 'held-out', 'sample']) mkdirSync(join(dir, part), { recursive: true });
