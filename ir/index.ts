@@ -18,7 +18,7 @@ export { textCodes, verifyCodes } from './codes.ts';
 export * from './kernel/types.ts';
 export * from './kernel/control.ts';
 export * from './kernel/kv-demand.ts';
-export { vocabularyOf } from './tables.ts';
+export { hopsKnown, vocabularyOf } from './tables.ts';
 export { kernelKinds, kernelSpecs } from './kernel/table.ts';
 export type { InputSpec, KernelKind, KernelSpec } from './kernel/table.ts';
 export { parseModule } from './text/parse.ts';

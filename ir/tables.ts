@@ -40,6 +40,18 @@ export function vocabularyOf(module: Network | KernelProgram): number | null {
   return sizes.length === 0 ? null : sizes.reduce((least, size) => Math.min(least, size));
 }
 
+/** How many hops the hub of a valid network knows: its tables have rows for 0 … n - 1. Infinite when hops select no rows. */
+export function hopsKnown({ hub, consts }: Network): number {
+  const [, hops] = hub?.params ?? [];
+  const types = constsByName({ consts });
+  const sizes = (hub?.ops ?? []).flatMap((op) => {
+    const read = tableReadOf(op);
+    if (read === undefined || read.selector !== hops?.name || !isGlobal(read.table)) return [];
+    return [Number(types.get(read.table)?.type.shape[0]) - read.offset];
+  });
+  return sizes.reduce((least, size) => Math.min(least, size), Infinity);
+}
+
 function networkSizes({ task, entry, consts }: Network): readonly number[] {
   const [ids] = task === 'causal-lm' ? entry.params : [];
   const types = constsByName({ consts });

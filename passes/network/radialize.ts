@@ -10,7 +10,7 @@
  * again. Gates and hub go, since no edge asks them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
  * for a route from outside, the number of blocks for the chain. Without options nothing changes.
  */
-import { MAX_HOPS, MAX_SUCCESSORS, fail } from '../../ir/index.ts';
+import { MAX_HOPS, MAX_SUCCESSORS, fail, hopsKnown } from '../../ir/index.ts';
 import type { Edge, Network, Routing, Successor } from '../../ir/index.ts';
 import type { NetworkPass, PassOptions } from '../pass.ts';
 
@@ -29,9 +29,19 @@ function withRouting(network: Network, options: PassOptions): Network {
       help: 'leave --max-hops out for the default',
     });
   }
-  const next: Routing = { kv, revisit, maxHops };
+  checkHub(network, maxHops, options.route);
+  const next: Routing = { ...routing, kv, revisit, maxHops };
   const same = kv === routing.kv && revisit === routing.revisit && maxHops === routing.maxHops;
   return same ? network : { ...network, routing: next };
+}
+
+/** A hub that stays must know all hops. */
+function checkHub(network: Network, maxHops: number, route: PassOptions['route']): void {
+  const known = hopsKnown(network);
+  if (route !== undefined || maxHops <= known) return;
+  fail('RC0606', `the hop cap is ${maxHops}, the hub of this model knows ${known} hops`, {
+    help: `give --max-hops of at most ${known}, or leave it out`,
+  });
 }
 
 function defaultHops({ blocks, routing }: Network, route: PassOptions['route']): number {

@@ -112,6 +112,15 @@ describe('learned routers', () => {
     });
   });
 
+  it('another KV policy keeps the knobs; a hub knows no more hops than it was trained for (RC0606)', async () => {
+    const model = await modelOf({ ...gates, threshold: 0.7, anchors: 2 }, { kv: 'absent' });
+    const { kv, threshold, anchors } = model.info.routing;
+    assert.deepEqual([kv, threshold, anchors], ['absent', 0.7, 2]);
+    writeRouters(dir, hub, WIDTH);
+    await assert.rejects(compiled({ input: dir, maxHops: 10 }), hasCode('RC0606', /knows 9 hops/));
+    assert.equal((await compiled({ input: dir, maxHops: 5 })).model.info.routing.maxHops, 5);
+  });
+
   it('a hop cap ends walks, and no walk is longer', async () => {
     const model = await modelOf({ ...gates, maxHops: 3 });
     const found = await model.forward(ids);
