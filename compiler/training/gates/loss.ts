@@ -6,8 +6,10 @@ import { crossEntropy } from '../ops.ts';
 import { mixSeeds, seededRandom } from '../random.ts';
 import type { Share, TrainSettings } from '../settings.ts';
 import type { Matrix } from '../matmul.ts';
+import { credit, drawTurns } from './credit.ts';
 import { routedForward } from './model.ts';
-import { budgetLoss, distance } from './ops.ts';
+import type { RoutedInput } from './model.ts';
+import { distances, surprises } from './ops.ts';
 import type { RoutedSettings } from './settings.ts';
 
 /** What a step says of itself, beside its loss. */
@@ -36,24 +38,29 @@ export function routedLoss(
   const { config, mode, budget } = routed;
   const { ids, targets } = share.data;
   const scale = noiseAt(step, settings);
-  const { logits, decisions } = routedForward(parameters, shape, {
+  const input: RoutedInput = {
     ids,
     batch: share.batch,
     config,
     isFixed: mode === 'distill',
     noise: (block) => logisticNoise(ids.length, scale, mixSeeds(seed, step, worker, block)),
-  });
-  const opens = [...decisions.values()];
-  const usage = opens.map(({ isOpen }) => isOpen.reduce((sum, open) => sum + Number(open), 0) / isOpen.length);
+  };
+  const natsOf = (found: Matrix): Float32Array =>
+    dense === undefined ? surprises(found, targets) : distances(found, dense);
+  const { logits, decisions } = routedForward(parameters, shape, input);
+  const made = [...decisions.values()];
+  const nats = natsOf(logits);
+  const turns = drawTurns(made, seededRandom(mixSeeds(seed, step, worker, 2 * shape.layers)));
+  const turnedNats = tf.tidy(() => natsOf(routedForward(parameters, shape, { ...input, turns: turns.gates }).logits));
+  const usage = made.map(({ isOpen }) => isOpen.reduce((sum, open) => sum + Number(open), 0) / isOpen.length);
   const blocks = 2 * shape.layers;
-  const depth = (usage.reduce((a, b) => a + b, 0) + blocks - opens.length) / blocks;
-  const quality = dense === undefined ? crossEntropy(logits, targets) : distance(logits, dense);
-  const limit = budgetLoss(
-    opens.map(({ open }) => open),
-    { blocks, target: targetAt(step, routed), weight: budget },
-  );
-  const measured = { depth, usage, distance: dense === undefined ? 0 : (quality.dataSync<'float32'>()[0] ?? NaN) };
-  return { loss: sum(quality, limit), measured };
+  const depth = (usage.reduce((a, b) => a + b, 0) + blocks - made.length) / blocks;
+  const over = depth - targetAt(step, routed);
+  const price = (2 * budget * over) / blocks;
+  const distance = dense === undefined ? 0 : nats.reduce((sum, one) => sum + one, 0) / nats.length;
+  const ofGates = credit(made, { turns, nats, turnedNats, price }, distance + budget * over ** 2);
+  const loss = dense === undefined ? sum(crossEntropy(logits, targets), ofGates) : ofGates;
+  return { loss, measured: { depth, usage, distance } };
 }
 
 /** The logits that are the aim of `distill`. The caller disposes them. */

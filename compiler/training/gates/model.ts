@@ -7,7 +7,7 @@ import type { Matrix, Vector } from '../matmul.ts';
 import { find, modelParts } from '../model.ts';
 import type { ModelInput, ModelShape, Parameters, ParameterSpec } from '../model.ts';
 import { linear, relu, residual } from '../ops.ts';
-import { carryKv, decide, gatedResidual, unitRms } from './ops.ts';
+import { carryKv, decide, gatedResidual, turned, unitRms } from './ops.ts';
 import type { Decision } from './ops.ts';
 
 /** Gates begin open with a probability of 0.88. */
@@ -49,6 +49,8 @@ export interface RoutedInput extends ModelInput {
   readonly config: RadialConfig;
   /** Added to the scores of a block's gate. */
   readonly noise: (block: number) => Float32Array;
+  /** Rows whose decision is turned, by the index of the gate. */
+  readonly turns?: Int32Array;
   /** The model's own parameters are not trained. */
   readonly isFixed: boolean;
 }
@@ -62,22 +64,24 @@ export interface RoutedOutput {
 
 /** @param parameters - of the model and of the gates */
 export function routedForward(parameters: Parameters, shape: ModelShape, input: RoutedInput): RoutedOutput {
-  const { config, noise, isFixed, ids, batch } = input;
+  const { config, noise, turns, isFixed, ids, batch } = input;
   const parts = modelParts(parameters, shape, input, isFixed);
   const tokens = ids.length / batch;
-  const gated = new Set(config.gatedBlocks);
   const decisions = new Map<number, Decision>();
   const level = Math.log(config.threshold / (1 - config.threshold));
   const gate = (block: number, x: Matrix): Decision | undefined => {
-    if (!gated.has(block)) return undefined;
+    const index = config.gatedBlocks.indexOf(block);
+    if (index === -1) return undefined;
     const score = scoreOf(parameters, config, block, x);
-    const offsets = noise(block).map((value) => value - level);
-    const decision = decide(score, offsets, (row) => row % tokens < config.anchors);
+    const own = noise(block);
+    const offset = (row: number): number => (own[row] ?? 0) - level;
+    const decided = decide(score, offset, (row) => row % tokens >= config.anchors);
+    const decision = turned(decided, (row) => turns?.[row] === index);
     decisions.set(block, decision);
     return decision;
   };
   const enter = (x: Matrix, f: Matrix, decision: Decision | undefined): Matrix =>
-    decision === undefined ? residual(x, f) : gatedResidual(x, f, decision.open);
+    decision === undefined ? residual(x, f) : gatedResidual(x, f, decision.isOpen);
   const cache = createCache(config);
   let x = parts.embedding();
   for (let layer = 0; layer < shape.layers; layer++) {

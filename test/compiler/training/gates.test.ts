@@ -8,7 +8,18 @@ import { denseLogits } from '../../../compiler/training/gates/loss.ts';
 import type { RoutedSettings } from '../../../compiler/training/gates/settings.ts';
 import { gateSpecs, routedForward } from '../../../compiler/training/gates/model.ts';
 import { writeGates } from '../../../compiler/training/gates/export.ts';
-import { budgetLoss, carryKv, decide, distance, gatedResidual, unitRms } from '../../../compiler/training/gates/ops.ts';
+import { credit, drawTurns } from '../../../compiler/training/gates/credit.ts';
+import {
+  carryKv,
+  decide,
+  distances,
+  gatedResidual,
+  surprises,
+  turned,
+  unitRms,
+} from '../../../compiler/training/gates/ops.ts';
+import type { Decision } from '../../../compiler/training/gates/ops.ts';
+import { seededRandom } from '../../../compiler/training/random.ts';
 import {
   initialState,
   startBackend,
@@ -40,18 +51,13 @@ describe('gates in training', () => {
   before(startBackend);
 
   describe('gradients', () => {
-    it('unitRms', () => {
-      checkGradient([[5, 6]], (x) => unitRms(x as Matrix));
-    });
-
     it('gatedResidual', () => {
       checkGradient(
         [
           [4, 3],
           [4, 3],
-          [4, 1],
         ],
-        (x, f, open) => gatedResidual(x as Matrix, f as Matrix, open as Matrix),
+        (x, f) => gatedResidual(x as Matrix, f as Matrix, [true, false, false, true]),
       );
     });
 
@@ -65,35 +71,110 @@ describe('gates in training', () => {
         (qkv, last) => carryKv(qkv as Matrix, last as Matrix, isOpen),
       );
     });
+  });
 
-    it('distance', () => {
-      const dense = tf.tensor2d([1, 2, 0.5, -1, 0, 3], [2, 3]);
-      checkGradient([[2, 3]], (logits) => distance(logits as Matrix, dense));
-      dense.dispose();
+  it('unitRms: rows of length √columns, without a gradient for what they are made of', () => {
+    const x = tf.tensor2d([3, -4, 0.5, 0.5], [2, 2]);
+    for (const [i, value] of unitRms(x).dataSync<'float32'>().entries()) {
+      assert.ok(Math.abs(value - ([0.8485, -1.1314, 1, 1][i] ?? NaN)) < 1e-3);
+    }
+    assert.throws(() => tf.grad((given) => unitRms(given as Matrix))(x));
+  });
+
+  it('decide: open above 0, and where the gate is not asked; a decision is turned where there is one', () => {
+    const scores = tf.tensor2d([-3, -0.5, 0.2, 2], [4, 1]);
+    const decision = decide(
+      scores,
+      (row) => [0, 0.6, -0.3, 0][row] ?? NaN,
+      (row) => row !== 0,
+    );
+    assert.deepEqual(decision.isOpen, [true, true, false, true]);
+    assert.deepEqual(turned(decision, (row) => row !== 2).isOpen, [true, false, false, false]);
+  });
+
+  it('distances and surprises: of each row, by their definitions', () => {
+    const [logits, dense] = [tf.tensor2d([1, 2, 0.5, -1, 0, 3], [2, 3]), tf.tensor2d([0, 2, 1, -1, 0, 3], [2, 3])];
+    const chances = (rows: tf.Tensor2D): number[][] => tf.softmax(rows).arraySync();
+    const [own, wanted] = [chances(logits), chances(dense)];
+    const kl = wanted.map((row, i) => row.reduce((sum, p, j) => sum + p * Math.log(p / (own[i]?.[j] ?? NaN)), 0));
+    distances(logits, dense).forEach((value, i) => {
+      assert.ok(Math.abs(value - (kl[i] ?? NaN)) < 1e-5);
+    });
+    surprises(logits, Int32Array.of(2, 0)).forEach((value, i) => {
+      assert.ok(Math.abs(value + Math.log(own[i]?.[[2, 0][i] ?? NaN] ?? NaN)) < 1e-5);
+    });
+  });
+
+  describe('credit', () => {
+    let scores: Matrix[] = [];
+    let decisions: Decision[] = [];
+    before(() => {
+      scores = [-1, 0.5, 3].map((score) => tf.tensor2d([score, score], [2, 1]));
+      /** Of the second row the last gate is not asked. */
+      decisions = scores.map((score, gate) =>
+        decide(
+          score,
+          () => 0,
+          (row) => row === 0 || gate < 2,
+        ),
+      );
+    });
+    /** What each block takes off the loss of a row. */
+    const gains = [0.3, -0.2, 0.7];
+    const natsOf = (turns?: Int32Array): Float32Array =>
+      Float32Array.from({ length: 2 }, (_, row) =>
+        decisions.reduce((nats, decision, gate) => {
+          const { isOpen } = turned(decision, (r) => turns?.[r] === gate);
+          return nats - (isOpen[row] === true ? (gains[gate] ?? NaN) : 0);
+        }, 4),
+      );
+
+    it('is in the mean the slope of the expected loss, and has the budget of every gate', () => {
+      const random = seededRandom(5);
+      const [draws, price] = [4000, 0.1];
+      const sums = scores.map(() => new Float64Array(2));
+      for (let draw = 0; draw < draws; draw++) {
+        const turns = drawTurns(decisions, random);
+        const outcome = { turns, nats: natsOf(), turnedNats: natsOf(turns.gates), price };
+        tf.tidy(() => {
+          const found = tf.grads((...given) =>
+            credit(
+              decisions.map((decision, gate) => ({ ...decision, score: given[gate] as Matrix })),
+              outcome,
+              7,
+            ),
+          )(scores);
+          for (const [gate, gradient] of found.entries()) {
+            gradient.dataSync<'float32'>().forEach((g, row) => {
+              const sum = sums[gate];
+              if (sum !== undefined) sum[row] = (sum[row] ?? 0) + g / draws;
+            });
+          }
+        });
+      }
+      const slope = [-1, 0.5, 3].map((s) => 1 / (1 + Math.exp(-s))).map((p) => p * (1 - p));
+      for (const [gate, sum] of sums.entries()) {
+        for (const [row, mean] of sum.entries()) {
+          const expected = row === 1 && gate === 2 ? 0 : ((slope[gate] ?? NaN) * (price - (gains[gate] ?? NaN))) / 2;
+          assert.ok(Math.abs(mean - expected) < 0.004, `gate ${gate}, row ${row}: ${mean}, not ${expected}`);
+        }
+      }
     });
 
-    it('decide: that of the sigmoid, where the row is not always open', () => {
-      const scores = tf.tensor2d([-3, -0.5, 0.2, 2], [4, 1]);
-      const noise = Float32Array.of(0, 0.6, -0.1, 0);
-      const { open, isOpen } = decide(scores, noise, (row) => row === 0);
-      assert.deepEqual([...open.dataSync()], [1, 1, 1, 1]);
-      assert.deepEqual(isOpen, [true, true, true, true]);
-      const dy = tf.fill([4, 1], 3);
-      const slope = tf.grad((x) => decide(x as Matrix, noise, (row) => row === 0).open)(scores, dy);
-      const chance = [0, 0.378, 0.55, 0.881];
-      slope.dataSync<'float32'>().forEach((value, i) => {
-        const [p = 0] = chance.slice(i);
-        assert.ok(Math.abs(value - 3 * p * (1 - p)) < 2e-3, `row ${i}: ${value}`);
-      });
-    });
-
-    it('budgetLoss: the square of the distance from the target, blocks without gates included', () => {
-      const opens = [tf.tensor2d([1, 0], [2, 1]), tf.tensor2d([1, 1], [2, 1])];
-      const options = { blocks: 4, target: 0.5, weight: 8 };
-      const depth = (1.5 + 2) / 4;
-      assert.ok(Math.abs((budgetLoss(opens, options).dataSync()[0] ?? 0) - 8 * (depth - 0.5) ** 2) < 1e-6);
-      const [slope] = tf.grads((a, b) => budgetLoss([a as Matrix, b as Matrix], options))(opens);
-      for (const value of slope?.dataSync() ?? []) assert.ok(Math.abs(value - (2 * 8 * (depth - 0.5)) / 8) < 1e-6);
+    it('has the value that it is given, and turns nothing where no gate is asked', () => {
+      const fixed = decisions.map((decision) => ({ ...decision, isFree: () => false }));
+      const turns = drawTurns(fixed, seededRandom(1));
+      assert.deepEqual([...turns.gates], [-1, -1]);
+      const outcome = { turns, nats: natsOf(), turnedNats: natsOf(turns.gates), price: 1 };
+      const { value, grads } = tf.valueAndGrads((...given) =>
+        credit(
+          fixed.map((decision, gate) => ({ ...decision, score: given[gate] as Matrix })),
+          outcome,
+          7,
+        ),
+      )(scores);
+      assert.equal(value.dataSync()[0], 7);
+      for (const gradient of grads) assert.deepEqual([...gradient.dataSync()], [0, 0]);
     });
   });
 
@@ -210,7 +291,7 @@ describe('gates in training', () => {
   };
 
   it('learn to keep a budget, alone and with the model; repeatably, with two workers as with one', async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const base = tinySettings();
     const optimizer = { ...base.optimizer, steps: 120 };
     const dense = await train(tinyText(), { ...base, optimizer }, initialState({ ...base, optimizer }));
