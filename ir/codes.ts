@@ -231,4 +231,9 @@ export const verifyCodes = {
     explanation:
       'A block may prepare the score of the gate that a token tries first after it; that gate then has a `finish` beside it, which makes the score of what was prepared.',
   },
+  RC0538: {
+    title: 'Trace that no token can follow',
+    explanation:
+      'A trace names blocks of which each is a successor of the one before, so that a program may run them in a straight line. A block is in one trace at most, and once.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -53,6 +53,12 @@ export const passCodes = {
       'With `--route external` any block may follow any block, so that n blocks have about n² successors. All edges together may name 1,000,000: ' +
       'that is a thousand blocks. A larger model needs a text in which each block names only the successors that routes will take.',
   },
+  RC0610: {
+    title: 'The routes are of another program.',
+    explanation:
+      'Recorded routes guide the compilation of the program that they were recorded with: the same number of blocks, and every recorded step an edge. ' +
+      'Options that change the edges, such as `--route`, make it another program. `radialc inspect` shows blocks and edges.',
+  },
   RC0701: {
     title: 'A kernel needs a constant where the module has a computed value.',
     explanation:

@@ -7,4 +7,6 @@ export type { OptimisationLevel, Pipeline } from './pipelines.ts';
 export { allPasses, passesNamed } from './table.ts';
 export { costOf } from './analysis/cost.ts';
 export type { BlockCost, NetworkCost, RegionCost } from './analysis/cost.ts';
+export { checkTraffic } from './traffic.ts';
+export type { Traffic } from './traffic.ts';
 export { passCodes } from './codes.ts';

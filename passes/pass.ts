@@ -5,6 +5,7 @@
  * one lowering, then kernel passes.
  */
 import type { Buffer, KernelProgram, KvPolicy, Network, RevisitRule } from '../ir/index.ts';
+import type { Traffic } from './traffic.ts';
 
 export type Module = Network | KernelProgram;
 
@@ -20,6 +21,8 @@ export interface PassOptions {
   readonly chunk?: number | undefined;
   /** Each block reports what it does to the hidden state. */
   readonly probes?: boolean | undefined;
+  /** Of routes that were recorded with such a program; form-traces goes by it. */
+  readonly traffic?: Traffic | undefined;
   /** Buffers that the target needs besides those of the program; plan-memory places them. */
   readonly extraBuffers?: ((program: KernelProgram) => readonly Buffer[]) | undefined;
 }

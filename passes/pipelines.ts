@@ -50,7 +50,7 @@ export const pipelines = {
       'fuse-epilogue',
       'dce',
     ],
-    kernel: ['fuse-router', 'plan-kv-cache', 'plan-memory'],
+    kernel: ['fuse-router', 'form-traces', 'plan-kv-cache', 'plan-memory'],
   },
 } as const satisfies Record<string, Pipeline>;
 

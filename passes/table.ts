@@ -1,5 +1,6 @@
 /** @file All passes by name. */
 import { fail, nearest } from '../ir/index.ts';
+import { formTraces } from './kernel/form-traces.ts';
 import { fuseRouter } from './kernel/fuse-router.ts';
 import { lower } from './kernel/lower.ts';
 import { planKvCache } from './kernel/plan-kv-cache.ts';
@@ -33,6 +34,7 @@ export const networkPasses = {
 
 export const kernelPasses = {
   'fuse-router': fuseRouter,
+  'form-traces': formTraces,
   'plan-kv-cache': planKvCache,
   'plan-memory': planMemory,
 } satisfies Record<string, KernelPass>;

@@ -142,6 +142,12 @@ export interface KvPlan {
   readonly at: number | null;
 }
 
+/** At least two blocks that mostly follow one another, each a successor of the one before: only a hint, which changes no result. */
+export interface Trace {
+  readonly blocks: readonly BlockId[];
+  readonly span?: SourceSpan;
+}
+
 /** The regions of linear memory, in bytes. */
 export interface MemoryPlan {
   readonly weightsAt: number;
@@ -173,6 +179,8 @@ export interface KernelProgram {
   readonly hub?: Instance;
   readonly blocks: readonly BlockInstance[];
   readonly exit: Instance;
+  /** Each block is in one at most. */
+  readonly traces?: readonly Trace[];
   readonly span?: SourceSpan;
 }
 

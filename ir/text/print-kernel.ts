@@ -11,6 +11,7 @@ import type {
   KernelProgram,
   KvPlan,
   MemoryPlan,
+  Trace,
   View,
   Weight,
 } from '../kernel/types.ts';
@@ -19,7 +20,7 @@ import { headerAttrs, printConst } from './print-network.ts';
 import { printArguments, printAttrs, printEdge, printName, printNumber } from './words.ts';
 
 export function printKernelProgram(program: KernelProgram): string {
-  const { name, consts, weights, buffers, kv, memory, bodies, entry, hub, blocks, exit } = program;
+  const { name, consts, weights, buffers, kv, memory, bodies, entry, hub, blocks, exit, traces = [] } = program;
   const header = { ...headerAttrs(program), chunk: program.chunk, head_rows: program.headRows };
   return [
     `program ${printName(`@${name}`)}${printAttrs(header)}\n`,
@@ -42,6 +43,7 @@ export function printKernelProgram(program: KernelProgram): string {
         return `${gate}${finish}block ^${block.id} ${block.role}${list} = ${printInstance(block)}${printEdge(block.edge)}\n`;
       }),
       `exit = ${printInstance(exit)}\n`,
+      ...traces.map(printTrace),
     ].join(''),
   ]
     .filter((part) => part !== '')
@@ -111,6 +113,11 @@ function printInput(input: Input): string {
 /** `$x[0..64]`: columns; `$x[routed, 0..64]`: of the rows of the row list. */
 function printView({ buffer, from, columns, routed }: View): string {
   return `${printName(buffer)}[${routed ? 'routed, ' : ''}${printNumber(from)}..${printNumber(from + columns)}]`;
+}
+
+/** `trace ^0 -> [^1, ^2]`: the first block, and those that follow. */
+function printTrace({ blocks: [first = -1, ...successors] }: Trace): string {
+  return `trace ^${first}${printEdge({ router: null, successors })}\n`;
 }
 
 function printInstance({ body, args }: Instance): string {

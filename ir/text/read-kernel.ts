@@ -20,6 +20,7 @@ import type { AttrSpec } from '../ops/spec.ts';
 import type { BlockId, Global } from '../types.ts';
 import { quote } from '../verify/op.ts';
 import { headerParts, headerSpecs, readGates, readRole } from './read-network.ts';
+import { readTrace } from './read-trace.ts';
 import { Reader, Types } from './read.ts';
 import type { Report } from './report.ts';
 import { isViewNode } from './syntax.ts';
@@ -55,6 +56,7 @@ const words = [
   'finish',
   'block',
   'exit',
+  'trace',
 ];
 
 /** Throws a `RadialError` with all errors of the report. */
@@ -84,6 +86,7 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
       reader.isWellFormed(item, /^\^=$/, `${word} ^0 = #${word}(@w)`) ? readInstance(reader, item) : undefined,
     );
   const besides = { gates: beside('gate'), finishes: beside('finish') };
+  const traces = of('trace');
   const program = {
     stage: 'kernel' as const,
     name: header.subject?.text.slice(1) ?? '',
@@ -100,6 +103,7 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     ...(hub !== undefined && { hub }),
     blocks: of('block').flatMap((item) => readBlock(reader, item, besides)),
     exit: reader.isWellFormed(exit, /^=$/, 'exit = #exit(@gain)') ? readInstance(reader, exit) : undefined,
+    ...(traces.length > 0 && { traces: traces.flatMap((item) => readTrace(reader, item)) }),
     span: report.span(header.word.at),
   };
   report.finish();

@@ -30,12 +30,14 @@
  * 18. A kernel's views, and a weight with a row for each row, have rows for all that it computes. (RC0533)
  * 19. A block prepares the score of no gate but that of its edge's first successor, which then has a finish; a finish has a
  *     gate beside it. (RC0537)
+ * 20. A trace has two blocks at least, each a successor of the one before; no block is in two traces, or twice in one.
+ *     (RC0538)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import type { BlockInstance, Instance, KernelProgram, Weight } from '../kernel/types.ts';
 import { sameShape } from '../ops/spec.ts';
-import type { Global, SourceSpan, Successor } from '../types.ts';
+import type { BlockId, Global, SourceSpan, Successor } from '../types.ts';
 import { Findings } from './findings.ts';
 import { checkBodies } from './kernel-bodies.ts';
 import { checkBuffers, checkState } from './kernel-buffers.ts';
@@ -68,6 +70,7 @@ export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic
   checkKv(program, findings); // 13
   checkEdges(program, findings); // 14
   checkScores(program, findings); // 19
+  checkTraces(program, findings); // 20
   checkMemory(program, findings); // 15
   checkState(program, findings); // 16
   checkKernelTables(program, findings); // 17
@@ -154,6 +157,30 @@ function checkScores({ blocks }: KernelProgram, findings: Findings): void {
       ? `block ^${id} scores ^${scores}, which has no finish`
       : `block ^${id} scores ^${scores}, which is not the first behind a gate edge of its own`;
     findings.add({ code: 'RC0537', message, help: 'fuse-router makes all of it' }, subject);
+  }
+}
+
+/** 20 */
+function checkTraces({ blocks, traces = [] }: KernelProgram, findings: Findings): void {
+  const successors = new Map(blocks.map(({ id, edge }) => [id, edge.successors]));
+  const seen = new Set<BlockId>();
+  for (const { blocks: ids, span } of traces) {
+    const fault = (message: string): void => {
+      findings.add(
+        { code: 'RC0538', message, help: 'form-traces makes them' },
+        { name: `trace ^${ids[0] ?? ''}`, span },
+      );
+    };
+    if (ids.length < 2) fault('a trace has two blocks at least');
+    for (const [i, id] of ids.entries()) {
+      const next = ids[i + 1];
+      if (!successors.has(id)) fault(`there is no block ^${id}`);
+      else if (seen.has(id)) fault(`^${id} is in a trace already`);
+      else if (next !== undefined && successors.get(id)?.includes(next) === false) {
+        fault(`^${id} does not lead to ^${next}`);
+      }
+      seen.add(id);
+    }
   }
 }
 

@@ -38,7 +38,7 @@ function readOptions(text: string): PassOptions {
     .map((pair) => pair.split('='));
   const entries = pairs.map(([name = '', value = '']) => [
     name,
-    /^(\d+|true)$/.test(value) ? (JSON.parse(value) as unknown) : value,
+    /^(\d+|true|\{.*\})$/.test(value) ? (JSON.parse(value) as unknown) : value,
   ]);
   return Object.fromEntries(entries) as PassOptions;
 }
