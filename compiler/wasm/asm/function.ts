@@ -144,8 +144,11 @@ export class FunctionBuilder {
     this.#statements.push(m.loop(label, turn));
   }
 
-  /** Runs the case of this index; an index without a case does nothing. */
-  choose(index: I32, cases: ReadonlyMap<number, () => void>): void {
+  /**
+   * Runs the case of this index; an index without a case does nothing. Where the condition `through` of a case holds at its
+   * end, the case behind it runs, too.
+   */
+  choose(index: I32, cases: ReadonlyMap<number, () => void>, through: ReadonlyMap<number, I32> = new Map()): void {
     const m = this.#m;
     const end = this.#label();
     const arms = [...cases].map(([key, build]) => ({ key, build, label: this.#label() }));
@@ -153,8 +156,11 @@ export class FunctionBuilder {
     const last = Math.max(-1, ...cases.keys());
     const targets = Array.from({ length: last + 1 }, (_, key) => labels.get(key) ?? end);
     let inner = m.switch(targets, end, i32Ref(m, index));
-    for (const { build, label } of arms) {
-      inner = m.block(null, [m.block(label, [inner]), this.#nested(build), m.br(end)]);
+    for (const { key, build, label } of arms) {
+      const code = this.#nested(build);
+      const goesOn = through.get(key);
+      const leave = goesOn === undefined ? m.br(end) : m.br(end, m.i32.eqz(i32Ref(m, goesOn)));
+      inner = m.block(null, [m.block(label, [inner]), code, leave]);
     }
     this.#statements.push(m.block(end, [inner]));
   }

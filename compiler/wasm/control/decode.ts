@@ -5,9 +5,12 @@
  * On its way it passes over the blocks between the one it leaves and a later one that it goes to, the exit being behind
  * all blocks; a step backward passes nothing over. What a token leaves twice at one list replaces its earlier entry, but
  * for executed entries under the revisit rule `append`.
+ *
+ * A loop leads each token to its next block. Within a trace a token stays in the code of the trace, from block to block, as
+ * long as it goes the way of the trace.
  */
 import { WALK_DECIDE, WALK_END, hasLearnedRouters } from '../../../ir/index.ts';
-import type { BlockInstance } from '../../../ir/index.ts';
+import type { BlockId, BlockInstance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
 import type { Expr, I32 } from '../asm/values.ts';
@@ -15,11 +18,20 @@ import { listLength } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enter } from './entry.ts';
-import { decide } from './routers.ts';
+import { decide, decideBehind } from './routers.ts';
 import { EXECUTED, FILLED, element, growList, ownsTail, tailOf } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
 
 type AttentionBlock = BlockInstance & { readonly list: number };
+
+/** A token on its way. */
+interface Walker {
+  /** The block that it goes to. */
+  readonly next: Local<'i32'>;
+  /** Blocks that it has executed. */
+  readonly hop: Local<'i32'>;
+  readonly position: I32;
+}
 
 /** Number of records in `$log`. */
 const LOGGED = 'logged';
@@ -28,63 +40,125 @@ const NONE = -1;
 
 export function defineDecode(target: Target): void {
   const { module, layout } = target;
-  const { blocks, routing } = layout.program;
-  const behindAll = (blocks.at(-1)?.id ?? NONE) + 1;
+  const { routing } = layout.program;
   if (routing.kv === 'latest') module.global(LOGGED);
-  defineVisit(target);
   if (routing.kv !== 'absent') definePass(target);
   module.define('decode', { params: ['i32'] }, (f, [position]) => {
     enter(target, f, position, 1);
     if (routing.kv === 'latest') f.setGlobal(LOGGED, 0);
-    const [left, hop, block] = [f.let('i32', NONE), f.let('i32', 0), f.local('i32')];
-    f.repeat(i32.ne(block, WALK_END), () => {
-      f.set<'i32'>(block, WALK_END);
-      f.if(i32.lt(hop, routing.maxHops), () => {
-        const at = f.let('i32', walkAt(layout, 0, hop));
-        f.set<'i32'>(block, i32.load(at));
-        if (!hasLearnedRouters(layout.program)) return;
-        f.if(i32.eq(block, WALK_DECIDE), () => {
-          f.set<'i32'>(block, decide(target, f, left, hop, position));
-          f.storeI32(at, block);
-        });
-      });
-      if (routing.kv !== 'absent') {
-        f.for(i32.add(left, 1), i32.min(block, behindAll), (passed) => f.call('pass', [passed, position]));
-      }
-      f.call('visit', [block, position]);
-      f.set<'i32'>(left, block);
-      f.increase(hop, 1);
+    const walker = { next: f.local('i32'), hop: f.let('i32', 0), position };
+    const { next } = walker;
+    const { order, onward } = arrange(target);
+    const cases = order.map((block) => [block.id, () => step(target, f, block, onward.get(block.id), walker)] as const);
+    const through = [...onward].map(([id, following]) => [id, i32.eq(next, following)] as const);
+    goOn(target, f, NONE, walker);
+    f.while(i32.ne(next, WALK_END), () => {
+      const at = f.let('i32', next);
+      // What is no block ends the walk.
+      f.set<'i32'>(next, WALK_END);
+      f.choose(at, new Map(cases), new Map(through));
     });
   });
 }
 
-/** visit(block, position): the token executes the block; an unknown block, and the end of the walk, do nothing. */
-function defineVisit(target: Target): void {
-  const { module, layout } = target;
-  const { blocks, routing } = layout.program;
-  const list = layout.buffer('$rows').at;
-  module.define('visit', { params: ['i32', 'i32'] }, (f, [id, position]) => {
-    const visitBlock = (block: BlockInstance) => () => {
-      if (hasList(block)) {
-        const slot = placeEntry(target, f, block, position, EXECUTED);
-        f.storeI32(element(layout, '$slot', 0), slot);
-        if (routing.kv === 'latest') log(target, f, block);
-      }
-      callBody(target, f, block, { list, rows: 1, kv: block.list ?? NONE });
-    };
-    f.choose(id, new Map(blocks.map((block) => [block.id, visitBlock(block)])));
+/** The blocks in the order of the code, those of a trace one behind the other; and how traces go on behind a block. */
+function arrange({ layout }: Target): {
+  readonly order: readonly BlockInstance[];
+  readonly onward: ReadonlyMap<BlockId, BlockId>;
+} {
+  const { blocks, traces = [] } = layout.program;
+  const traced = traces.flatMap((trace) => trace.blocks);
+  const following = traces.flatMap((trace) =>
+    trace.blocks.slice(1).map((id, i) => [trace.blocks[i] ?? NONE, id] as const),
+  );
+  const place = ({ id }: BlockInstance): number => (traced.includes(id) ? traced.indexOf(id) : traced.length);
+  return { order: [...blocks].sort((a, b) => place(a) - place(b)), onward: new Map(following) };
+}
+
+/** The token executes a block and finds its next one. */
+function step(
+  target: Target,
+  f: FunctionBuilder,
+  block: BlockInstance,
+  onward: BlockId | undefined,
+  walker: Walker,
+): void {
+  visit(target, f, block, walker.position);
+  f.increase(walker.hop, 1);
+  if (onward === undefined) {
+    goOn(target, f, block.id, walker);
+    return;
+  }
+  followWalk(target, f, walker, () => decideBehind(target, f, block, walker));
+  if (target.layout.program.routing.kv !== 'absent') passTowards(target, f, block.id, onward, walker);
+}
+
+/** next(left, hop, position): where the token goes behind block `left`; what it passes over on the way is done. */
+function goOn(target: Target, f: FunctionBuilder, left: number, { next, hop, position }: Walker): void {
+  const name = 'next';
+  target.module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (g, [from, hops, at]) => {
+    const walker = { next: g.local('i32'), hop: hops, position: at };
+    followWalk(target, g, walker, () => g.set<'i32'>(walker.next, decide(target, g, from, hops, at)));
+    if (target.layout.program.routing.kv !== 'absent') passOver(target, g, from, walker);
+    g.return(walker.next);
   });
+  f.set<'i32'>(next, f.result('i32', name, [left, hop, position]));
+}
+
+/** Sets `next` to what the walk says at this hop, or has it decided, and notes that; at the hop cap the walk ends. */
+function followWalk(target: Target, f: FunctionBuilder, { next, hop }: Walker, decideNext: () => void): void {
+  const { layout } = target;
+  f.set<'i32'>(next, WALK_END);
+  f.if(i32.lt(hop, layout.program.routing.maxHops), () => {
+    const at = f.let('i32', walkAt(layout, 0, hop));
+    f.set<'i32'>(next, i32.load(at));
+    if (!hasLearnedRouters(layout.program)) return;
+    f.if(i32.eq(next, WALK_DECIDE), () => {
+      decideNext();
+      f.storeI32(at, next);
+    });
+  });
+}
+
+function passOver({ layout }: Target, f: FunctionBuilder, left: I32, { next, position }: Walker): void {
+  const behindAll = (layout.program.blocks.at(-1)?.id ?? NONE) + 1;
+  f.for(i32.add(left, 1), i32.min(next, behindAll), (passed) => f.call('pass', [passed, position]));
+}
+
+/** The same behind a block of a trace: which blocks lie before the one that it goes on with is known. */
+function passTowards(target: Target, f: FunctionBuilder, left: BlockId, onward: BlockId, walker: Walker): void {
+  const between = target.layout.program.blocks.filter(({ id }) => id > left && id < onward).filter(hasList);
+  f.if(
+    i32.eq(walker.next, onward),
+    () => between.forEach((block) => fill(target, f, block, walker.position)),
+    () => passOver(target, f, left, walker),
+  );
+}
+
+/** The token executes the block. */
+function visit(target: Target, f: FunctionBuilder, block: BlockInstance, position: I32): void {
+  const { layout } = target;
+  if (hasList(block)) {
+    const slot = placeEntry(target, f, block, position, EXECUTED);
+    f.storeI32(element(layout, '$slot', 0), slot);
+    if (layout.program.routing.kv === 'latest') log(target, f, block);
+  }
+  callBody(target, f, block, { list: layout.buffer('$rows').at, rows: 1, kv: block.list ?? NONE });
 }
 
 /** pass(block, position): the token leaves at an attention block what the KV policy says, without executing it. */
 function definePass(target: Target): void {
   const { module, layout } = target;
-  const { blocks, routing } = layout.program;
-  const fill = routing.kv === 'project' ? projectEntry : copyLatest;
+  const { blocks } = layout.program;
   module.define('pass', { params: ['i32', 'i32'] }, (f, [id, position]) => {
     const cases = blocks.filter(hasList).map((block) => [block.id, () => fill(target, f, block, position)] as const);
     f.choose(id, new Map(cases));
   });
+}
+
+function fill(target: Target, f: FunctionBuilder, block: AttentionBlock, position: I32): void {
+  if (target.layout.program.routing.kv === 'project') projectEntry(target, f, block, position);
+  else copyLatest(target, f, block, position);
 }
 
 function projectEntry(target: Target, f: FunctionBuilder, block: AttentionBlock, position: I32): void {

@@ -1,6 +1,6 @@
 /** @file How a token that no walk leads finds its next block: it tries gates, or asks the hub. */
 import { WALK_END, behindGates, hubColumn, strideOf } from '../../../ir/index.ts';
-import type { BlockInstance, Edge, Instance, Successor } from '../../../ir/index.ts';
+import type { BlockInstance, Instance, Successor } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
 import type { Expr, I32 } from '../asm/values.ts';
@@ -48,33 +48,44 @@ export function decide(target: Target, code: FunctionBuilder, left: I32, hop: I3
   const name = 'decide';
   module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (f, [from, hops, at]) => {
     const next = f.let('i32', WALK_END);
-    const choose = (edge: Edge, prepared: FinishedBlock | undefined) => () => {
-      const [first = 'exit'] = edge.successors;
-      f.set<'i32'>(next, codeOf(first));
-      if (edge.router === null || edge.router.kind === 'external') return;
-      const decides = (): void => {
-        if (edge.router?.kind === 'hub') askHub(target, f, edge.successors, { next, hops });
-        else if (prepared === undefined) f.set<'i32'>(next, arrive(target, f, next));
-        else {
-          callBody(target, f, prepared.finish, { list: layout.buffer('$rows').at, rows: 1 });
-          f.if(i32.eq(isOpen(target, 0), 0), () => {
-            f.set<'i32'>(next, arrive(target, f, behindGate(target, prepared)));
-          });
-        }
-      };
-      f.if(i32.ge(at, program.routing.anchors ?? 0), decides);
-    };
-    const preparedBy = ({ scores }: BlockInstance): FinishedBlock | undefined =>
-      program.blocks.filter(isFinished).find(({ id }) => id === scores);
+    const choose = (left: Left) => () => decideBehind(target, f, left, { next, hop: hops, position: at });
     // The entry stands before block 0.
     const cases = [
-      [0, choose(program.entry.edge, undefined)] as const,
-      ...program.blocks.map((block) => [block.id + 1, choose(block.edge, preparedBy(block))] as const),
+      [0, choose(program.entry)] as const,
+      ...program.blocks.map((block) => [block.id + 1, choose(block)] as const),
     ];
     f.choose(i32.add(from, 1), new Map(cases));
     f.return(next);
   });
   return code.result('i32', name, [left, hop, position]);
+}
+
+/** What a token leaves: the entry, or a block. */
+type Left = Pick<BlockInstance, 'edge' | 'scores'>;
+
+/** Sets `next` as {@link decide} does, for a token that leaves this block or the entry. */
+export function decideBehind(
+  target: Target,
+  f: FunctionBuilder,
+  { edge, scores }: Left,
+  { next, hop, position }: { readonly next: Local<'i32'>; readonly hop: I32; readonly position: I32 },
+): void {
+  const { blocks, routing } = target.layout.program;
+  const [first = 'exit'] = edge.successors;
+  f.set<'i32'>(next, codeOf(first));
+  if (edge.router === null || edge.router.kind === 'external') return;
+  const decides = (): void => {
+    const prepared = blocks.filter(isFinished).find(({ id }) => id === scores);
+    if (edge.router?.kind === 'hub') askHub(target, f, edge.successors, { next, hops: hop });
+    else if (prepared === undefined) f.set<'i32'>(next, arrive(target, f, next));
+    else {
+      callBody(target, f, prepared.finish, { list: target.layout.buffer('$rows').at, rows: 1 });
+      f.if(i32.eq(isOpen(target, 0), 0), () => {
+        f.set<'i32'>(next, arrive(target, f, behindGate(target, prepared)));
+      });
+    }
+  };
+  f.if(i32.ge(position, routing.anchors ?? 0), decides);
 }
 
 /** arrive(block): the first block from this one on, along the ways behind closed gates, that lets the token in. */
