@@ -12,6 +12,7 @@ import type {
   Pass,
   PassOptions,
   PassReport,
+  Traffic,
 } from '../passes/index.ts';
 import type { Manifest, ProgramInfo } from '../runtime/artifact/index.ts';
 import { describeProgram, irFiles, writeArtifact } from './artifact/index.ts';
@@ -44,6 +45,8 @@ export interface BuildRequest {
   readonly chunk?: number | undefined;
   /** Lets each block report what it does to the hidden state. */
   readonly probes?: boolean | undefined;
+  /** Of recorded routes: what tokens mostly do becomes the fast way (at O2). */
+  readonly traffic?: Traffic | undefined;
   /** Counts kernel calls in the program, for tests. */
   readonly counters?: boolean | undefined;
   /** Looks into the pipeline, stops or resumes it. */
@@ -211,6 +214,7 @@ function runPipeline({ module }: Input, target: Target, request: BuildRequest): 
     maxHops: request.maxHops,
     chunk: request.chunk,
     probes: request.probes,
+    traffic: request.traffic,
     extraBuffers: target.buffers,
   };
   const isLowered = module.stage === 'kernel';

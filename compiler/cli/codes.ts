@@ -61,12 +61,19 @@ export const cliCodes = {
   },
   RC1015: {
     title: 'not a file of routes',
-    explanation: '`run --record FILE` writes such files: a line of JSON for each token, in order of position.',
+    explanation:
+      '`run --record FILE` writes such files: a line of JSON for each token, in order of position. To compile by them, or to average over them, ' +
+      'there must be a token at least.',
   },
   RC1016: {
     title: 'routes of something else',
     explanation:
       'Routes are replayed with the model and the text that they were recorded with: the same blocks, the same token at each position. To see what other routes would do to a text, use `radialc forward` with a walk.',
+  },
+  RC1017: {
+    title: 'routes that no pass would read',
+    explanation:
+      'Recorded routes guide the pass form-traces, which belongs to -O2. A program at another level would be the same without them.',
   },
   RC1009: {
     title: 'a target or a number format that does not exist',

@@ -57,6 +57,11 @@ export function addBuildOptions(command: Command): Command {
     .option('--weights <dir>', 'for a .rir file: the folder with the tensors that it names');
 }
 
+/** For commands that go by recorded routes. */
+export function routesOption(what: string): Option {
+  return new Option('--routes <file>', `${what}; of \`run --record\` with such a program`);
+}
+
 function optLevel(value: string): OptLevel {
   const level = value.startsWith('O') ? value : `O${value}`;
   if (level === 'O0' || level === 'O1' || level === 'O2') return level;

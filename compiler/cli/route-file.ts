@@ -1,5 +1,5 @@
 /**
- * @file Routes as a file: what `run --record` writes and `run --replay` reads. A line of JSON for each token that went through
+ * @file Routes as a file: what `run --record` writes, `run --replay` reads, and `compile --routes` goes by. A line of JSON for each token that went through
  * the program, after a first one that says whose they are.
  *
  *     {"format":"radial-routes","model":"opt","blocks":24}
@@ -7,8 +7,10 @@
  */
 import * as z from 'zod';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import type { Traffic } from '../../passes/index.ts';
 import type { ProgramInfo, RadialModel, Route, Walk } from '../../runtime/index.ts';
 import { readNamed } from '../frontend/index.ts';
+import { trafficOf } from '../routing/index.ts';
 
 export const ROUTE_FORMAT = 'radial-routes';
 /** Of a route file: a context of millions of tokens. */
@@ -40,22 +42,13 @@ export interface RecordedRoute {
 
 /** @throws RadialError RC1015 (not such a file), RC1016 (of another model) */
 export function readRoute(file: string, { routing }: ProgramInfo): RecordedRoute {
-  const [first = '', ...rest] = textOf(file).trimEnd().split('\n');
-  const { blocks } = parsed(file, 1, first, header);
+  const { blocks, steps } = readSteps(file);
   if (blocks !== routing.blocks.length) {
     fail('RC1016', `the routes are of a model with ${blocks} blocks, this one has ${routing.blocks.length}`, {
       place: { file },
       help: 'replay them with the model that they were recorded with',
     });
   }
-  const steps = rest.map((text, i) => {
-    const step = parsed(file, i + 2, text, line);
-    if (step.position === i) return step;
-    return fail('RC1015', `position ${step.position} follows position ${i - 1}`, {
-      place: { file, line: i + 2 },
-      help: 'record the routes again; positions count from 0',
-    });
-  });
   const route = (position: number, id: number): Walk | undefined => {
     const step = steps[position];
     if (step === undefined || step.id === id) return step?.path;
@@ -65,6 +58,37 @@ export function readRoute(file: string, { routing }: ProgramInfo): RecordedRoute
     });
   };
   return { steps, route };
+}
+
+export interface RecordedTraffic {
+  readonly traffic: Traffic;
+  /** Of each token, in order. */
+  readonly walks: readonly Walk[];
+}
+
+/** How often the recorded tokens took which edge. @throws RadialError RC1015 */
+export function readTraffic(file: string): RecordedTraffic {
+  const { blocks, steps } = readSteps(file);
+  if (steps.length === 0) {
+    fail('RC1015', 'the file has no routes', { place: { file }, help: 'record some with `run --record`' });
+  }
+  const walks = steps.map(({ path }) => path);
+  return { traffic: { blocks, edges: trafficOf(walks, []).edges, file }, walks };
+}
+
+/** The header's number of blocks, and all tokens. */
+function readSteps(file: string): { readonly blocks: number; readonly steps: readonly Step[] } {
+  const [first = '', ...rest] = textOf(file).trimEnd().split('\n');
+  const { blocks } = parsed(file, 1, first, header);
+  const steps = rest.map((text, i) => {
+    const step = parsed(file, i + 2, text, line);
+    if (step.position === i) return step;
+    return fail('RC1015', `position ${step.position} follows position ${i - 1}`, {
+      place: { file, line: i + 2 },
+      help: 'record the routes again; positions count from 0',
+    });
+  });
+  return { blocks, steps };
 }
 
 function textOf(file: string): string {

@@ -18,7 +18,7 @@ export type { Profile, Shard } from './profile/profile.ts';
 export { profileModel } from './profile/run.ts';
 export type { Profiled, ProfileRequest } from './profile/run.ts';
 export type { Statistics } from './profile/statistics.ts';
-export { STUDY_FORMAT, studyModel, studyText, sweepModel, sweepText } from './study/index.ts';
+export { STUDY_FORMAT, kvTable, studyModel, studyText, sweepModel, sweepText, trafficOf } from './study/index.ts';
 export type {
   Fit,
   Graph,

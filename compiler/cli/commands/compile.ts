@@ -4,15 +4,16 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Command, Option } from 'commander';
 import { fail } from '../../../ir/index.ts';
 import { passesNamed } from '../../../passes/index.ts';
-import type { ManagerOptions } from '../../../passes/index.ts';
+import type { ManagerOptions, Traffic } from '../../../passes/index.ts';
 import { compile } from '../../build.ts';
 import type { Compiled, Metafile } from '../../build.ts';
 import { makeFolders } from '../../frontend/files.ts';
 import { bytes, table } from '../format.ts';
 import type { Io } from '../io.ts';
 import { buildRequest, refuseTextOptions } from '../model.ts';
-import { addBuildOptions, folderName, formatOption } from '../options.ts';
+import { addBuildOptions, folderName, formatOption, routesOption } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
+import { readTraffic } from '../route-file.ts';
 
 interface CompileCommandOptions extends FormatOptions, BuildOptions {
   readonly output: string;
@@ -24,6 +25,7 @@ interface CompileCommandOptions extends FormatOptions, BuildOptions {
   readonly timing?: boolean;
   readonly metafile?: string;
   readonly counters?: boolean;
+  readonly routes?: string;
 }
 
 export function compileCommand(io: Io): Command {
@@ -35,6 +37,7 @@ export function compileCommand(io: Io): Command {
     .option('--target <target>', 'see `radialc targets`', 'wasm-simd')
     .option('--dtype <dtype>', 'number format of the weights', 'fp32');
   return addBuildOptions(command)
+    .addOption(routesOption('recorded routes: blocks that mostly follow one another become a straight line'))
     .option('--dump-phases-to <dir>', 'write the module before the first pass and after each')
     .option('--compile-from <pass>', 'the .rir file was dumped after this pass: go on from there')
     .option('--print-ir-after <pass...>', 'print the module after these passes; `all` for every pass')
@@ -46,6 +49,7 @@ export function compileCommand(io: Io): Command {
       'after',
       '\nExamples:\n  $ radialc compile ./opt-125m -o ./out\n  $ radialc compile ./opt-125m -o ./out --route external --kv latest --max-hops 32\n' +
         '  $ radialc compile ./opt-125m -o ./out --dump-phases-to ./phases --timing\n' +
+        '  $ radialc compile ./gated -o ./out --routes routes.jsonl\n' +
         '  $ radialc compile ./phases/11.fuse-norm.rir --compile-from fuse-norm --weights ./opt-125m -o ./out',
     )
     .action(async (input: string, options: CompileCommandOptions) => {
@@ -58,6 +62,7 @@ export function compileCommand(io: Io): Command {
           target: options.target,
           dtype: options.dtype,
           counters: options.counters,
+          traffic: trafficFor(options),
           manager: managerOptions(options, io),
           // Asked for when the passes are done: before that, there is nothing to clean up.
           get signal() {
@@ -76,6 +81,18 @@ export function compileCommand(io: Io): Command {
         progress.stop();
       }
     });
+}
+
+/** @throws RadialError RC1015, RC1017 (at a level that does not use them) */
+function trafficFor({
+  routes,
+  optLevel = 'O2',
+}: Pick<CompileCommandOptions, 'routes' | 'optLevel'>): Traffic | undefined {
+  if (routes === undefined) return undefined;
+  if (optLevel !== 'O2') {
+    fail('RC1017', `--routes says nothing to -${optLevel}`, { place: { file: routes }, help: 'leave out one of them' });
+  }
+  return readTraffic(routes).traffic;
 }
 
 /** @throws RadialError RC1013 where the folder of the program would hold something else, or lose it when replaced */

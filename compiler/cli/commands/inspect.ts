@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { fail, printModule } from '../../../ir/index.ts';
 import type { Edge, KernelProgram, Network } from '../../../ir/index.ts';
-import { costOf } from '../../../passes/index.ts';
+import { checkTraffic, costOf } from '../../../passes/index.ts';
 import type { NetworkCost } from '../../../passes/index.ts';
 import type { ProgramInfo } from '../../../runtime/artifact/index.ts';
 import { inspect } from '../../../runtime/index.ts';
@@ -11,12 +11,23 @@ import { build } from '../../build.ts';
 import { bytes, quantity, table, visible } from '../format.ts';
 import type { Io } from '../io.ts';
 import { buildRequest, isArtifact, refuseBuildOptions } from '../model.ts';
-import { addBuildOptions, formatOption, wholeNumber } from '../options.ts';
+import { addBuildOptions, formatOption, routesOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
+import { readTraffic } from '../route-file.ts';
+import { kvTable } from '../../routing/index.ts';
 
 interface InspectOptions extends FormatOptions, BuildOptions {
   readonly cached: number;
   readonly ir?: 'network' | 'kernels';
+  readonly routes?: string;
+}
+
+/** All that is shown. */
+interface Facts extends Inspected {
+  /** Tokens in the KV cache. */
+  readonly cached: number;
+  /** KV bytes of a token, on recorded routes. */
+  readonly expected: number | undefined;
 }
 
 /** What a checkpoint, once compiled, and a program can both tell. */
@@ -32,6 +43,7 @@ export function inspectCommand(io: Io): Command {
     .description('show what a model consists of: blocks, edges, parameters, FLOPs, bytes, KV cache')
     .argument('<model>', 'a compiled program or a checkpoint folder')
     .option('--cached <n>', 'tokens in the KV cache, for the FLOPs', wholeNumber(1), 128)
+    .addOption(routesOption('recorded routes: the bytes that their tokens leave in the KV cache, the mean'))
     .addOption(new Option('--ir <stage>', 'print the IR instead').choices(['network', 'kernels']))
     .addOption(formatOption());
   return addBuildOptions(command)
@@ -45,9 +57,20 @@ export function inspectCommand(io: Io): Command {
     });
 }
 
-function shown(inspected: Inspected, { ir, format, cached }: InspectOptions): string {
+function shown(inspected: Inspected, { ir, format, cached, routes }: InspectOptions): string {
   if (ir !== undefined) return printModule(ir === 'network' ? inspected.network : inspected.program).trimEnd();
-  return format === 'json' ? JSON.stringify(describe(inspected, cached), null, 2) : asText(inspected, cached);
+  const facts = { ...inspected, cached, expected: routes === undefined ? undefined : expectedBytes(inspected, routes) };
+  return format === 'json' ? JSON.stringify(describe(facts), null, 2) : asText(facts);
+}
+
+/**
+ * KV bytes that a recorded token leaves, the mean; undefined without attention.
+ * @throws RadialError RC0610, RC1015
+ */
+function expectedBytes({ info, program }: Inspected, file: string): number | undefined {
+  const { traffic, walks } = readTraffic(file);
+  checkTraffic(program, traffic);
+  return kvTable(info, [walks])?.expected;
 }
 
 async function open(path: string, options: InspectOptions): Promise<Inspected> {
@@ -75,7 +98,7 @@ function costs(network: Network, cached: number): NetworkCost {
 }
 
 /** Everything, for machines. FLOPs are those of one token that sees `cached` tokens. */
-function describe({ info, network, program, wasmBytes }: Inspected, cached: number): object {
+function describe({ info, network, program, wasmBytes, cached, expected }: Facts): object {
   const cost = costs(network, cached);
   return {
     name: info.name,
@@ -94,7 +117,7 @@ function describe({ info, network, program, wasmBytes }: Inspected, cached: numb
     hub: cost.hub,
     exit: cost.exit,
     total: cost.total,
-    kv: info.kv,
+    kv: info.kv && { ...info.kv, ...(expected !== undefined && { bytesPerTokenExpected: expected }) },
     memory: info.memory,
     wasmBytes,
     bodies: program.bodies.map(({ name, kernels }) => ({ name, kernels: kernels.map(({ kind }) => kind) })),
@@ -105,7 +128,7 @@ function routingOf({ kv, revisit, maxHops, decides, threshold, anchors }: Progra
   return { kv, revisit, maxHops, decides, ...(decides !== null && { threshold, anchors }) };
 }
 
-function asText({ info, network, program, wasmBytes }: Inspected, cached: number): string {
+function asText({ info, network, program, wasmBytes, cached, expected }: Facts): string {
   const cost = costs(network, cached);
   const { routing, shapes, kv, memory } = info;
   const rows = [
@@ -139,7 +162,8 @@ function asText({ info, network, program, wasmBytes }: Inspected, cached: number
   if (kv !== null) {
     lines.push(
       `KV cache: ${kv.lists} lists in one pool of ${kv.pages} pages of ${kv.slots} entries, ${bytes(kv.pages * kv.pageBytes)}; ` +
-        `a token takes ${bytes(kv.bytesPerTokenStatic)} (each attention block once), at worst ${bytes(kv.bytesPerTokenWorst)}`,
+        `a token takes ${bytes(kv.bytesPerTokenStatic)} (each attention block once), at worst ${bytes(kv.bytesPerTokenWorst)}` +
+        (expected === undefined ? '' : `, on the recorded routes ${bytes(expected)}`),
     );
   }
   lines.push(

@@ -9,14 +9,16 @@ import { findTarget } from '../../targets.ts';
 import { table } from '../format.ts';
 import type { Io } from '../io.ts';
 import { refuseTextOptions } from '../model.ts';
-import { addBuildOptions } from '../options.ts';
+import { addBuildOptions, routesOption } from '../options.ts';
 import type { BuildOptions } from '../options.ts';
+import { readTraffic } from '../route-file.ts';
 import { printAfter, timing } from './compile.ts';
 
 interface OptOptions extends BuildOptions {
   readonly passes?: string;
   readonly stopAfter?: string;
   readonly printAfter?: readonly string[];
+  readonly routes?: string;
   readonly timing?: boolean;
   readonly listPasses?: boolean;
 }
@@ -26,6 +28,7 @@ export function optCommand(io: Io): Command {
     .description('run passes on a module and print the result as text')
     .argument('[input]', 'a .rir file, or a checkpoint folder')
     .option('--passes <list>', 'names, with commas; default: those of the optimisation level')
+    .addOption(routesOption('recorded routes, for form-traces'))
     .option('--stop-after <pass>', 'a pass of the list, by name or number')
     .option('--print-after <pass...>', 'print the module to stderr after these passes; `all` for every pass')
     .option('--timing', 'show how long each pass took')
@@ -54,8 +57,9 @@ function optimise(path: string, options: OptOptions, io: Io): void {
     const { kv, revisit, maxHops, prefillChunkSize: chunk } = options;
     const route = options.route && passRoute(options.route, input.module, path);
     const stop = options.stopAfter;
+    const traffic = options.routes === undefined ? undefined : readTraffic(options.routes).traffic;
     const { module, reports } = runPasses(input.module, passes, {
-      options: { route, kv, revisit, maxHops, chunk, extraBuffers: findTarget().target.buffers },
+      options: { route, kv, revisit, maxHops, chunk, traffic, extraBuffers: findTarget().target.buffers },
       ...(stop !== undefined && { stopAfter: /^\d+$/.test(stop) ? Number(stop) : stop }),
       ...(options.printAfter !== undefined && printAfter(options.printAfter, io)),
     });
