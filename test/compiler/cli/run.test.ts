@@ -1,6 +1,6 @@
 /** @file `radialc run`: text and ids, from programs and from checkpoints. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { checkpoint, fails, ok, okJson, optConfig, scratch, vitConfig } from './support.ts';
 import { gates, writeRouters } from '../../support/routers.ts';
 
@@ -150,6 +150,42 @@ describe('radialc run', () => {
       const { path } = await generate('--force-depth', '2');
       assert.ok(path.every((walk) => walk.join() === '0,1'));
       await fails('RC0920', 'run', at('out'), ...prompt, '--force-depth', '2');
+    });
+
+    it('guide the compiler: blocks that follow one another become a trace, with the same results', async () => {
+      const found = await generate('--threshold', '0', '--record', at('open.jsonl'));
+      await ok('compile', at('gated'), '-o', at('out-traced'), '--routes', at('open.jsonl'));
+      assert.match(await ok('inspect', at('out-traced'), '--ir', 'kernels'), /^trace \^0 -> \[\^1\.\.\^3\]/m);
+      assert.deepEqual(await okJson('run', at('out-traced'), ...prompt, '--threshold', '0'), found);
+      assert.deepEqual(await okJson('run', at('out-traced'), ...prompt), await generate());
+      await checkpoint(at('wider'), { config: { ...endless, num_hidden_layers: 3 } });
+      await fails('RC1017', 'compile', at('gated'), '-o', at('out-traced'), '-O1', '--routes', at('open.jsonl'));
+      await fails('RC0610', 'inspect', at('wider'), '--routes', at('open.jsonl'));
+      writeFileSync(at('none.jsonl'), `${JSON.stringify({ format: 'radial-routes', model: 'gated', blocks: 4 })}\n`);
+      await fails('RC1015', 'compile', at('gated'), '-o', at('out-none'), '--routes', at('none.jsonl'));
+      assert.equal(existsSync(at('out-none')), false);
+    });
+
+    it('tell how many bytes of KV cache a token takes', async () => {
+      const bytesOf = async (...args: string[]): Promise<number | undefined> =>
+        (await okJson<{ kv: { bytesPerTokenExpected?: number } }>('inspect', at('out-gated'), ...args)).kv
+          .bytesPerTokenExpected;
+      assert.equal(await bytesOf(), undefined);
+      const walks = [[0, 1, 2, 3], [0, 1], [0, 3], [0]];
+      const lines = walks.map((path, position) => JSON.stringify({ position, id: 1, path }));
+      writeFileSync(
+        at('four.jsonl'),
+        [JSON.stringify({ format: 'radial-routes', model: 'gated', blocks: 4 }), ...lines].join('\n'),
+      );
+      // K and V in f32; under `project` a token that skips an attention block leaves an entry there all the same.
+      const entry = 2 * optConfig.hidden_size * 4;
+      assert.equal(await bytesOf('--routes', at('four.jsonl')), 2 * entry);
+      assert.match(await ok('inspect', at('out-gated'), '--routes', at('four.jsonl')), /on the recorded routes 256 B/);
+      await ok('compile', at('gated'), '-o', at('out-absent'), '--kv', 'absent');
+      const { kv } = await okJson<{ kv: { bytesPerTokenExpected: number } }>(
+        ...(['inspect', at('out-absent'), '--routes', at('four.jsonl')] as const),
+      );
+      assert.equal(kv.bytesPerTokenExpected, (5 / 4) * entry);
     });
 
     it('are refused where they are not routes, or of something else', async () => {
