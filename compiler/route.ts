@@ -1,12 +1,13 @@
 /** @file What the option `--route` asks of the passes. */
 import { fail, hasLearnedRouters } from '../ir/index.ts';
+import type { OracleKind } from '../ir/index.ts';
 import type { Module, PassOptions } from '../passes/index.ts';
 
 /**
  * `learned` keeps the routers that the input has. Default: `learned` for a checkpoint with routers, `sequential` for one
- * without; the edges of a text stay as they are.
+ * without; the edges of a text stay as they are. Programs that ask an oracle are made to measure with, not to ship.
  */
-export type RouteOption = 'sequential' | 'external' | 'learned' | undefined;
+export type RouteOption = 'sequential' | 'external' | 'learned' | OracleKind | undefined;
 
 /** @param input - a checkpoint folder or a text. @throws RadialError RC0274 */
 export function passRoute(route: RouteOption, module: Module, input: string): PassOptions['route'] {

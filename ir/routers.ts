@@ -1,5 +1,5 @@
 /** @file What routers ask of a graph, network and program alike. */
-import type { BlockId, Edge, Routing, Successor } from './types.ts';
+import type { BlockId, Edge, OracleKind, Router, Routing, Successor } from './types.ts';
 
 /** A network or a program, as far as its routes go. */
 export interface RoutedGraph {
@@ -41,6 +41,16 @@ export function askedRouters(graph: RoutedGraph): { readonly gates: ReadonlySet<
   };
 }
 
+/** The kind of a router that is an oracle, otherwise undefined. */
+export function oracleKind(router: Router | null | undefined): OracleKind | undefined {
+  return router?.kind === 'oracle_input' || router?.kind === 'oracle_output' ? router.kind : undefined;
+}
+
+/** The oracle that edges ask: the same in all of them (an invariant of valid graphs). */
+export function askedOracle(graph: RoutedGraph): OracleKind | undefined {
+  return edgesOf(graph).flatMap(({ router }) => oracleKind(router) ?? [])[0];
+}
+
 /** True where some router decides by itself. */
 export function hasLearnedRouters(graph: RoutedGraph): boolean {
   return edgesOf(graph).some(({ router }) => router !== null && router.kind !== 'external');
@@ -48,7 +58,7 @@ export function hasLearnedRouters(graph: RoutedGraph): boolean {
 
 /**
  * True where routers decide and prefill can follow them in one sweep over the blocks: all edges lead forward, from gate to
- * gate too, and no hub is asked.
+ * gate too, and neither a hub is asked nor an oracle, which must know what earlier tokens have left at a block.
  */
 export function decidesInOneSweep(graph: RoutedGraph): boolean {
   const place = (successor: Successor): number => (successor === 'exit' ? Infinity : successor);
@@ -56,19 +66,20 @@ export function decidesInOneSweep(graph: RoutedGraph): boolean {
     router?.kind !== 'gate' || successors.every((next, i) => i === 0 || place(next) > place(successors[i - 1] ?? -1));
   return (
     hasLearnedRouters(graph) &&
+    askedOracle(graph) === undefined &&
     edgesOf(graph).every((edge) => edge.router?.kind !== 'hub' && isAscending(edge)) &&
     graph.blocks.every(({ id, edge }) => edge.successors.every((next) => place(next) > id))
   );
 }
 
 /**
- * What a token tries next that finds a block's gate closed: the successor behind it, the same in all edges (an invariant
- * of valid graphs). Undefined for blocks that no gate edge names.
+ * What a token tries next that finds a block's gate closed, or that an oracle keeps from the block: the successor behind it,
+ * the same in all edges (an invariant of valid graphs). Undefined for blocks that no such edge names.
  */
 export function behindGates(graph: RoutedGraph): ReadonlyMap<BlockId, Successor> {
   const behind = new Map<BlockId, Successor>();
   for (const { router, successors } of edgesOf(graph)) {
-    if (router?.kind !== 'gate') continue;
+    if (router?.kind !== 'gate' && oracleKind(router) === undefined) continue;
     successors.forEach((successor, i) => {
       const next = successors[i + 1];
       if (successor !== 'exit' && next !== undefined) behind.set(successor, next);

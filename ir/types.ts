@@ -71,10 +71,14 @@ export type Successor = BlockId | 'exit';
  * `external`: the first.
  * `gate`: the first in the list whose gate is open; blocks without a gate, and the exit, are open always.
  * `hub`: the one that the network's `hub` gives the highest score.
+ * `oracle_input`, `oracle_output`: the first in the list whose residual ratio, ‖f‖ / ‖x‖ or ‖f‖ / ‖x + f‖, is not below
+ * the threshold. An oracle has computed what it skips: it is there to measure with, and saves no time.
  */
 export interface Router {
-  readonly kind: 'external' | 'gate' | 'hub';
+  readonly kind: 'external' | 'gate' | 'hub' | OracleKind;
 }
+
+export type OracleKind = 'oracle_input' | 'oracle_output';
 
 /** `router` is null exactly when there is one successor. */
 export interface Edge {
@@ -107,7 +111,7 @@ export interface Routing {
   readonly revisit: RevisitRule;
   /** A token that has executed this many blocks goes to `exit`. */
   readonly maxHops: number;
-  /** Probability that a gate's score must exceed, 0 to 1; default 0.5. */
+  /** Probability that a gate's score must exceed, or ratio that an oracle wants, 0 to 1; default 0.5. */
   readonly threshold?: number;
   /** Tokens at positions before this one find every gate open, and take the first successor of a hub; default 0. */
   readonly anchors?: number;

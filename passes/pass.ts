@@ -4,15 +4,18 @@
  * A pass takes a module and returns a module: the same object when it changed nothing. Network passes come first, then
  * one lowering, then kernel passes.
  */
-import type { Buffer, KernelProgram, KvPolicy, Network, RevisitRule } from '../ir/index.ts';
+import type { Buffer, KernelProgram, KvPolicy, Network, OracleKind, RevisitRule } from '../ir/index.ts';
 import type { Traffic } from './traffic.ts';
 
 export type Module = Network | KernelProgram;
 
 /** What the caller asks of the passes; each reads what concerns it. */
 export interface PassOptions {
-  /** `external`: every edge asks the caller. `sequential`: every edge leads to the next block. Absent: edges stay. */
-  readonly route?: 'sequential' | 'external' | undefined;
+  /**
+   * `external`: every edge asks the caller. `oracle_…`: every edge leads to all later blocks and asks the oracle.
+   * `sequential`: every edge leads to the next block. Absent: edges stay.
+   */
+  readonly route?: 'sequential' | 'external' | OracleKind | undefined;
   readonly kv?: KvPolicy | undefined;
   readonly revisit?: RevisitRule | undefined;
   /** Blocks that a token executes at most. */

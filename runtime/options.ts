@@ -1,6 +1,7 @@
 /** @file Checks what callers pass: option names with a suggestion, values with their range, ids, pixels. */
 import type { Ids } from './api.ts';
 import { fail } from './artifact/errors.ts';
+import { asksOracle } from './artifact/manifest.ts';
 import type { ImageInfo, RoutingInfo } from './artifact/manifest.ts';
 
 /** Ends with RC0901 when there is an option of another name, with RC0902 when it is no options object. */
@@ -31,10 +32,14 @@ export function numberOption(name: string, value: unknown, { min, max, integer =
   return refuse(name, value, `a ${integer ? 'whole ' : ''}number ${bounds}`);
 }
 
-/** How sure gates must be. @throws RadialError RC0902 (not from 0 to 1), RC0926 (the program has no gates) */
-export function thresholdOption(value: unknown, { blocks }: RoutingInfo): number | undefined {
-  const threshold = numberOption('threshold', value, { min: 0, max: 1 });
-  if (threshold === undefined || blocks.some(({ gated }) => gated)) return threshold;
+/**
+ * How sure gates must be; the ratio that an oracle wants, from 0.
+ * @throws RadialError RC0902 (not from 0 to 1), RC0926 (the program has no gates)
+ */
+export function thresholdOption(value: unknown, routing: RoutingInfo): number | undefined {
+  const isRatio = asksOracle(routing);
+  const threshold = numberOption('threshold', value, { min: 0, max: isRatio ? Infinity : 1 });
+  if (threshold === undefined || isRatio || routing.blocks.some(({ gated }) => gated)) return threshold;
   return fail('RC0926', 'a threshold was given, but this program has no gates', {
     help: 'leave it out; gates come with models that `radialc train` has trained',
   });

@@ -4,7 +4,7 @@
  * Ids, walks and pixels are written into its memory; logits and probes are views of it.
  */
 import { fail } from './artifact/errors.ts';
-import { WALK_DECIDE, WALK_END } from './artifact/manifest.ts';
+import { WALK_DECIDE, WALK_END, asksOracle } from './artifact/manifest.ts';
 import type { ProgramInfo, Rows } from './artifact/manifest.ts';
 import type { Walk } from './routes.ts';
 
@@ -23,7 +23,7 @@ export interface Program {
   readonly weights: Uint8Array;
   /** Starts a new sequence. */
   reset(): void;
-  /** What gates' probabilities must exceed from now on. */
+  /** What gates' probabilities must exceed from now on, or the ratio that an oracle wants. */
   setThreshold(threshold: number): void;
   /** At most `chunk` tokens, with walks that lead forward. */
   prefill(batch: Batch): void;
@@ -90,9 +90,10 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
   const putId = (row: number, id: number): void => {
     if (ids !== undefined) ids.view[row * ids.stride] = id;
   };
+  const isRatio = asksOracle(routing);
   const level = abi.level === null ? undefined : floats(abi.level);
   const setThreshold = (threshold: number): void => {
-    level?.fill(Math.log(threshold / (1 - threshold)));
+    level?.fill(isRatio ? threshold : Math.log(threshold / (1 - threshold)));
   };
   setThreshold(routing.threshold);
   const putWalk = (row: number, blocks: Walk | undefined): void => {

@@ -133,14 +133,6 @@ export const routingCodes = {
       'A warning. Tokens at the end of a long window are predicted from more text, so the loss over short texts is higher than ' +
       'that over long ones. Results on the same text with the same window can still be compared.',
   },
-  RC1228: {
-    title: 'on-policy decisions need --kv project',
-    explanation:
-      'On-policy, a block is decided by what it does in the routed run. Under `project` a token leaves the same k and v at an ' +
-      'attention block whether it executes or skips it, so one run decides the block for all tokens at once. Under `absent` and ' +
-      '`latest` each decision changes what the later tokens see at that block. Off-policy (`--policy off`) decides by the ' +
-      'dense run, under every KV policy.',
-  },
   RC1229: {
     title: 'no router to compare with the oracle',
     explanation:

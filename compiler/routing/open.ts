@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import type { KvPolicy } from '../../ir/index.ts';
+import type { KvPolicy, OracleKind } from '../../ir/index.ts';
 import { MANIFEST_FILE } from '../../runtime/artifact/index.ts';
 import { createModel } from '../../runtime/index.ts';
 import type { RadialModel } from '../../runtime/index.ts';
@@ -23,13 +23,13 @@ export interface OpenModel {
 export interface OpenOptions {
   /** Most positions; default: what the model has. */
   readonly window?: number | undefined;
-  /** Lets the caller give each token's walk, under this policy. Default: the sequential program. */
-  readonly kv?: KvPolicy | undefined;
+  /** Default: the sequential program. Otherwise an oracle decides, under this policy, where the caller gives no walk. */
+  readonly oracle?: { readonly kind: OracleKind; readonly kv: KvPolicy } | undefined;
   readonly signal: AbortSignal;
 }
 
 /** The caller disposes of the model. @throws RadialError RC1201, and what compilation can end with */
-export async function openModel(path: string, { window, kv, signal }: OpenOptions): Promise<OpenModel> {
+export async function openModel(path: string, { window, oracle, signal }: OpenOptions): Promise<OpenModel> {
   if (existsSync(join(path, MANIFEST_FILE))) noProbes(path);
   const sha256 = await hashOf(path, signal);
   const built = await build({
@@ -37,8 +37,8 @@ export async function openModel(path: string, { window, kv, signal }: OpenOption
     probes: true,
     context: window,
     // Ratios are those of the model itself: routers that it brings along are left out.
-    route: kv !== undefined ? 'external' : path.endsWith('.rir') ? undefined : 'sequential',
-    kv,
+    route: oracle?.kind ?? (path.endsWith('.rir') ? undefined : 'sequential'),
+    kv: oracle?.kv,
     signal,
   });
   try {

@@ -4,8 +4,9 @@
  * **Walk.** A token starts at the entry and takes edges. With one successor the edge is taken; with a router the token's
  * walk, a list of block ids, says which successor is next, and `exit` when the walk has ended. Without a walk the router
  * decides: `external` for the first successor; `gate` for the first in the list that is open (no gate, or a score above
- * the threshold); `hub` for the one with the highest score, of equal ones the first in the list. Tokens at positions
- * before `anchors` take first successors. A token that has executed `maxHops` blocks goes to `exit`.
+ * the threshold); `hub` for the one with the highest score, of equal ones the first in the list; an oracle for the first
+ * whose residual ratio is not below the threshold, as if the token executed it now, which leaves no trace. From gates and
+ * hub, tokens at positions before `anchors` take first successors. A token that has executed `maxHops` blocks goes to `exit`.
  *
  * **Order.** In a causal network a token goes through all its blocks before the next token starts. Otherwise (images)
  * edges lead forward only and each block runs once, for all tokens that are there.
@@ -20,9 +21,9 @@
  * **Attention.** A row looks at the entries of its block's list (see `kv.ts`) of earlier tokens and its own, in an image
  * at those of all tokens. Positions are those of the tokens in the sequence, whatever was skipped.
  */
-import type { Block, BlockId, Network, Op, Successor } from '../types.ts';
+import type { Block, BlockId, Network, Op, OracleKind, Successor } from '../types.ts';
 import type { WeightSource } from '../weights.ts';
-import { gateLevel, hubColumn } from '../routers.ts';
+import { DEFAULT_THRESHOLD, gateLevel, hubColumn, oracleKind } from '../routers.ts';
 import { createConstants } from './constants.ts';
 import type { Surroundings } from './evaluate.ts';
 import { attendTo, entriesOf, writeExecuted, writeFilled } from './kv.ts';
@@ -133,6 +134,8 @@ function nextStop(machine: Machine, from: Successor | 'entry', token: Traveller)
     if (!successors.includes(chosen)) throw new Error(`internal: no edge from ${from} to ${chosen}`);
     return chosen;
   }
+  const oracle = oracleKind(router);
+  if (oracle !== undefined) return successors.find((each) => !isSmall(machine, each, oracle, token)) ?? 'exit';
   if (router.kind === 'external' || position < (network.routing.anchors ?? 0)) return first;
   if (router.kind === 'gate') return successors.find((next) => isOpen(machine, next, token.x)) ?? 'exit';
   return highest(machine, successors, token);
@@ -144,6 +147,19 @@ function isOpen(machine: Machine, next: Successor, x: Tensor): boolean {
   const score = only(runRegion(at(machine, gate, [x]), [gate.result]));
   const { threshold = machine.network.routing.threshold } = machine.options;
   return (score.data[0] ?? NaN) > gateLevel({ ...(threshold !== undefined && { threshold }) });
+}
+
+/** What an oracle says of a block. A ratio that is no number is not small. */
+function isSmall(machine: Machine, next: Successor, kind: OracleKind, { x, position }: Traveller): boolean {
+  if (next === 'exit') return false;
+  const { threshold = machine.network.routing.threshold ?? DEFAULT_THRESHOLD } = machine.options;
+  const cache: KvCache = new Map([[next, [...entriesOf(machine.cache, next)]]]);
+  let ratio = NaN;
+  const onBlock = (event: BlockEvent): void => {
+    ratio = Math.hypot(...event.f) / Math.hypot(...(kind === 'oracle_input' ? event.x : event.out));
+  };
+  execute({ ...machine, cache, options: { onBlock } }, blockOf(machine.network, next), x, [position]);
+  return ratio < threshold;
 }
 
 function highest(machine: Machine, successors: readonly Successor[], { x, hops }: Traveller): Successor {

@@ -16,7 +16,8 @@
  * each attention block that the token has executed, in order (decode).
  *
  * `$router` [chunk, columns], only in programs with gates or a hub: their scores. `$level` [1]: what a gate's score must
- * exceed, see {@link gateLevel}; written by the caller before the first pass. Where blocks score the gate behind them on their
+ * exceed, see {@link gateLevel}, or the ratio that an oracle wants; written by the caller before the first pass. `$before`
+ * [1, hidden], only in programs with an oracle: the hidden state before the block that it looks at. Where blocks score the gate behind them on their
  * way out: `$partial` [chunk, 8], what they leave for it, and `$scored` [chunk], the block whose gate that is.
  *
  * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
@@ -24,6 +25,8 @@
  * `$kv_used` [1]: pages handed out. `$scores` [1, entries]: attention scores of one head.
  */
 import type { BlockId, Task } from '../types.ts';
+import { askedOracle } from '../routers.ts';
+import type { RoutedGraph } from '../routers.ts';
 import { PANEL } from './types.ts';
 import type { Buffer, BufferName, KernelProgram, KvPlan } from './types.ts';
 
@@ -42,6 +45,7 @@ export const WALK = '$walk';
 export const HOPS = '$hop';
 export const SCORES = '$router';
 export const LEVEL = '$level';
+export const BEFORE = '$before';
 export const PARTIAL = '$partial';
 /** Two products, in four lanes each. */
 export const PARTIAL_COLUMNS = 8;
@@ -65,13 +69,15 @@ export function walkBuffers({ routing }: Pick<KernelProgram, 'routing'>): readon
   return [array(WALK, 'chunk', maxHops + 1), array('$next', 'chunk'), array(HOPS, 'chunk'), ...passed, ...latest];
 }
 
-/** Buffers of gates and hub; `columns` scores for each token. */
+/** Buffers of gates and hub, with `scores` for each token, and of an oracle. */
 export function routerBuffers(
-  { blocks, hub }: { readonly hub?: unknown; readonly blocks: readonly { readonly gate?: unknown }[] },
-  columns: number,
+  graph: RoutedGraph & { readonly hub?: unknown },
+  columns: { readonly scores: number; readonly hidden: number },
 ): readonly Buffer[] {
+  if (askedOracle(graph) !== undefined) return [floats(LEVEL, 1, 1), floats(BEFORE, 1, columns.hidden)];
+  const { blocks, hub } = graph;
   const gates = blocks.some(({ gate }) => gate !== undefined) ? [floats(LEVEL, 1, 1)] : [];
-  return gates.length === 0 && hub === undefined ? [] : [...gates, floats(SCORES, 'chunk', columns)];
+  return gates.length === 0 && hub === undefined ? [] : [...gates, floats(SCORES, 'chunk', columns.scores)];
 }
 
 /** Buffers of scores that blocks prepare. */

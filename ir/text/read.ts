@@ -10,7 +10,7 @@ import type { Report } from './report.ts';
 import { isViewNode } from './syntax.ts';
 import type { ArgNode, CallNode, EdgeNode, FieldNode, ItemNode, NameNode, TypeNode, Value } from './syntax.ts';
 
-const routerKinds: readonly Router['kind'][] = ['external', 'gate', 'hub'];
+const routerKinds: readonly Router['kind'][] = ['external', 'gate', 'hub', 'oracle_input', 'oracle_output'];
 
 /** Stands for a type that could not be found out; where it is used, no further error is reported. */
 const unknownType: TensorType = { dtype: 'f32', shape: [] };

@@ -47,7 +47,10 @@ export function checkState(program: KernelProgram, findings: Findings): void {
   const wanted = [
     ...rowBuffers(),
     ...(needsWalk(program) ? walkBuffers(program) : []),
-    ...routerBuffers(program, Math.max(columns(SCORES), program.hub === undefined ? 1 : hubColumns(program.blocks))),
+    ...routerBuffers(program, {
+      scores: Math.max(columns(SCORES), program.hub === undefined ? 1 : hubColumns(program.blocks)),
+      hidden: columns(HIDDEN),
+    }),
     ...(program.blocks.some(({ scores }) => scores !== undefined) ? scoredBuffers() : []),
     ...dataBuffers(program, hasProbes, {
       hidden: columns(HIDDEN),

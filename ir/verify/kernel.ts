@@ -21,7 +21,7 @@
  *     (RC0528)
  * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them,
  *     and has room for whatever the hop cap, the policies and the edges allow. (RC0529)
- * 14. Edges are as in a network. (RC0515 to RC0518, RC0534 to RC0536)
+ * 14. Edges are as in a network; blocks that an oracle looks at have probes. (RC0515 to RC0518, RC0534 to RC0536, RC0538)
  * 15. Either nothing has an address, or everything has: aligned, inside its region, and apart from all that lives at the
  *     same time. (RC0530)
  * 16. The buffers by which the caller, the control code and the bodies talk are there, each in its form. (RC0532)
@@ -45,6 +45,7 @@ import { checkKv } from './kernel-kv.ts';
 import { checkMemory } from './kernel-memory.ts';
 import { checkRows } from './kernel-rows.ts';
 import { quote } from './op.ts';
+import { checkLookedAt } from './oracle.ts';
 import { checkEdges } from './routes.ts';
 import { checkKernelTables } from './tables.ts';
 import { checkBlockOrder, checkConsts, checkHeader } from './values.ts';
@@ -69,6 +70,7 @@ export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic
   checkInstances(program, findings); // 12
   checkKv(program, findings); // 13
   checkEdges(program, findings); // 14
+  checkLookedAt(program, findings); // 14
   checkScores(program, findings); // 19
   checkTraces(program, findings); // 20
   checkMemory(program, findings); // 15

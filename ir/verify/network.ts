@@ -30,6 +30,8 @@
  * 21. The last successor of an edge `gate` has no gate. (RC0534)
  * 22. What follows a block with a gate is the same in all edges `gate` that name it. (RC0535)
  * 23. Edges `hub` are in language models that have a hub. (RC0536)
+ * 24. Edges that ask an oracle are in language models, name successors in ascending order, the last one being exit, and
+ *     all of one kind; all edges beside them lead forward, and none asks gates or a hub. (RC0538)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -48,7 +50,7 @@ export function verifyNetwork(network: Network): readonly Diagnostic[] {
   checkDefinitions(network, findings); // 3–9
   checkRegionTypes(network, findings); // 10, 11
   checkBlocks(network, findings); // 12–15
-  checkEdges(network, findings); // 16–19, 21–23
+  checkEdges(network, findings); // 16–19, 21–24
   checkTables(network, findings); // 20
   return findings.list();
 }

@@ -78,7 +78,10 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
   const scores = hubRegion === undefined ? 1 : columnsOf(yieldedType(hubRegion));
   const buffers = [
     ...stateBuffers(network),
-    ...routerBuffers({ ...(hub && { hub }), blocks }, scores),
+    ...routerBuffers(
+      { ...(hub && { hub }), entry: network.entry, blocks },
+      { scores, hidden: columnsOf(yieldedType(network.entry)) },
+    ),
     ...bodies.buffers(),
   ];
   checkLimits(bodies.list(), buffers.length);

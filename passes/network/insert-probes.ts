@@ -1,14 +1,14 @@
 /**
- * @file Lets each block report what it does to the hidden state (option `probes`), for profiling.
+ * @file Lets each block report what it does to the hidden state (option `probes`), for profiling and for oracles.
  *
  *     %6 = residual(%x, %5)    =>    %p = probe(%x, %5) {block: 0}
  *                                    %6 = residual(%x, %5)
  *
- * The branch is then read twice, so that fuse-epilogue leaves the residual sum outside. Without the option, and in blocks
- * that have a probe or whose residual sum is part of a linear already, nothing changes.
+ * The branch is then read twice, so that fuse-epilogue leaves the residual sum outside. Without the option or an oracle that
+ * edges ask, and in blocks that have a probe or whose residual sum is part of a linear already, nothing changes.
  */
 import type { Block, Op } from '../../ir/index.ts';
-import { f32 } from '../../ir/index.ts';
+import { askedOracle, f32 } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
 import { freeLocal, mapSame } from './rewrite.ts';
 
@@ -17,7 +17,7 @@ export const insertProbes: NetworkPass = {
   summary: 'Let each block report the norms of its input, branch and sum.',
   stage: 'network',
   run: (network, { options }) => {
-    if (options.probes !== true) return network;
+    if (options.probes !== true && askedOracle(network) === undefined) return network;
     const blocks = mapSame(network.blocks, probed);
     return blocks === network.blocks ? network : { ...network, blocks };
   },

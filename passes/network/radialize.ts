@@ -6,8 +6,8 @@
  *     block ^2 … -> exit        block ^2 … -> external [exit, ^0, ^1, ^2]
  *
  * The first successor is the next block, so that a token without a route goes the sequential way; any block may follow,
- * the same one too, or the exit. In a network for images edges lead forward only. `route: sequential` makes the chain
- * again. Gates and hub go, since no edge asks them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
+ * the same one too, or the exit. In a network for images edges lead forward only, as they do where an oracle is asked
+ * (`route: oracle_input`, `oracle_output`). `route: sequential` makes the chain again. Gates and hub go, since no edge asks them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
  * for a route from outside, the number of blocks for the chain. Without options nothing changes.
  */
 import { MAX_HOPS, MAX_SUCCESSORS, fail, hopsKnown } from '../../ir/index.ts';
@@ -52,14 +52,15 @@ function defaultHops({ blocks, routing }: Network, route: PassOptions['route']):
 function withEdges(network: Network, route: PassOptions['route']): Network {
   if (route === undefined) return network;
   const ids = network.blocks.map(({ id }) => id);
-  if (route === 'external') checkCount(network);
+  if (route !== 'sequential') checkCount(network);
   // Of the entry, then of each block: what comes next is at the same index.
   const edges = [-1, ...ids].map((_, i): Edge => {
     const next: Successor = ids[i] ?? 'exit';
     if (route === 'sequential') return { router: null, successors: [next] };
-    const allowed: readonly Successor[] = network.task === 'causal-lm' ? ids : ids.slice(i);
+    const anywhere = route === 'external' && network.task === 'causal-lm';
+    const allowed: readonly Successor[] = anywhere ? ids : ids.slice(i);
     const successors = [...new Set<Successor>([next, ...allowed, 'exit'])];
-    return { router: successors.length === 1 ? null : { kind: 'external' }, successors };
+    return { router: successors.length === 1 ? null : { kind: route }, successors };
   });
   const [first, ...rest] = edges;
   if (first === undefined || [network.entry, ...network.blocks].every(({ edge }, i) => sameEdge(edge, edges[i]))) {

@@ -65,7 +65,7 @@ export interface Abi {
   readonly pixels: Rows | null;
   /** i32 [chunk, maxHops + 1]: blocks in the order of execution, then {@link WALK_END}. Only if `needsWalk`. */
   readonly walk: Rows | null;
-  /** f32 [1, 1]: what the score of a gate must exceed, a logit. Only in programs with gates. */
+  /** f32 [1, 1]: what the score of a gate must exceed, a logit, or the ratio that an oracle wants. Only in such programs. */
   readonly level: Rows | null;
   /** f32 [chunk, hidden]. */
   readonly hidden: Rows;
@@ -75,14 +75,23 @@ export interface Abi {
   readonly probes: Rows | null;
 }
 
+export const routerKinds = ['external', 'gate', 'hub', 'oracle_input', 'oracle_output'] as const;
+export type RouterKind = (typeof routerKinds)[number];
+
+/** True where an oracle decides: its threshold is a residual ratio, not a probability. */
+export function asksOracle({ entry, blocks }: Pick<RoutingInfo, 'entry' | 'blocks'>): boolean {
+  return [entry, ...blocks].some(({ router }) => router?.startsWith('oracle') ?? false);
+}
+
 export interface EdgeInfo {
   /** Block ids and `exit`; the first one is the default. */
   readonly successors: readonly (number | 'exit')[];
   /**
    * Who chooses among several successors where no walk says: the first one is taken (`external`), or the first that is open
-   * (`gate`), or the one with the highest score (`hub`). Null when there is one.
+   * (`gate`), or the one with the highest score (`hub`), or the first whose residual ratio, ‖f‖ / ‖x‖ (`oracle_input`) or
+   * ‖f‖ / ‖x + f‖ (`oracle_output`), is not below the threshold. Null when there is one.
    */
-  readonly router: 'external' | 'gate' | 'hub' | null;
+  readonly router: RouterKind | null;
 }
 
 export interface BlockInfo extends EdgeInfo {

@@ -11,7 +11,7 @@ import {
   refuse,
 } from './fields.ts';
 import type { Field } from './fields.ts';
-import { PROBE_COLUMNS } from './manifest.ts';
+import { PROBE_COLUMNS, routerKinds } from './manifest.ts';
 import type { Abi, BlockInfo, EdgeInfo, KvInfo, ProgramInfo, RoutingInfo, Rows, Shapes, Tokens } from './manifest.ts';
 
 const PAGE = 65_536;
@@ -138,7 +138,7 @@ function readEdge(fields: { readonly successors: Field; readonly router: Field }
     return item.value === 'exit' ? 'exit' : readInteger(item, 0, MAX_ID);
   });
   if (successors.length === 0) refuse(fields.successors, 'at least one successor');
-  return { successors, router: readNullable(fields.router, (router) => readWord(router, ['external', 'gate', 'hub'])) };
+  return { successors, router: readNullable(fields.router, (router) => readWord(router, routerKinds)) };
 }
 
 /** Successors exist; a program that needs no walk is a straight line. */
@@ -152,7 +152,7 @@ function checkGraph({ entry, blocks, needsWalk, decides, maxHops }: RoutingInfo,
   const order = [...blocks.map((block) => block.id), 'exit' as const];
   const straight =
     blocks.length <= maxHops && edges.every((edge, i) => edge.router === null && edge.successors[0] === order[i]);
-  const isLearned = edges.some(({ router }) => router === 'gate' || router === 'hub');
+  const isLearned = edges.some(({ router }) => router !== null && router !== 'external');
   if (isLearned !== (decides !== null)) {
     refuse(
       { value: decides, path: 'program.routing.decides' },

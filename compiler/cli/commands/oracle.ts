@@ -72,7 +72,7 @@ export function oracleCommand(io: Io): Command {
         '  static  all tokens skip the least important blocks, by 1 - cos(x, x + f) of the dense run; between two whole\n' +
         '          numbers of blocks, some windows skip the one, some the other\n' +
         '  exit    all tokens leave after the nearest whole number of blocks\n' +
-        'On-policy, one run for each block decides a window, which is exact under --kv project only.\n' +
+        'On-policy, a token executes each block and takes that back where its ratio is below the threshold, k and v included.\n' +
         '\nExamples:\n  $ radialc oracle ./opt-125m --text wiki.txt --threshold 0.02,0.05,0.1 --max-tokens 20000\n' +
         '  $ radialc oracle ./opt-125m --text wiki.txt --policy off --kv absent --baselines static -o off.json',
     )

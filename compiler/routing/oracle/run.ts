@@ -2,13 +2,14 @@
  * @file Simulates an oracle: runs texts with the blocks skipped that add little, and says what that costs; beside it, routes
  * of the same mean depth that know nothing.
  *
- * One program does all of it, with probes and with routes from outside, so that runs on the same walks give the same bits.
+ * One program does all of it, with probes and with an oracle where it is given no walks, so that runs on the same walks give
+ * the same bits.
  * The texts are read twice: first for the dense run and the oracle, then, when its mean depth and the importance of the
  * blocks are known, for the baselines.
  */
 import { createRandom, fail } from '../../../ir/index.ts';
 import type { KvPolicy } from '../../../ir/index.ts';
-import type { RadialModel } from '../../../runtime/index.ts';
+import type { ForwardOptions, ForwardResult, RadialModel } from '../../../runtime/index.ts';
 import { commonCodec } from '../eval/codec.ts';
 import { rowOf } from '../eval/logits.ts';
 import { countRun, createScore, depthStatistics } from '../eval/score.ts';
@@ -24,8 +25,8 @@ import { checkFile, describeFile } from '../text/files.ts';
 import type { InputFile } from '../text/files.ts';
 import { countsAround, exitWalk, randomWalks, staticWalk } from './baselines.ts';
 import type { Baseline } from './baselines.ts';
-import { decideOffPolicy, decideOnPolicy } from './decide.ts';
-import type { Forward, Rule, Walks } from './decide.ts';
+import { decideOffPolicy } from './decide.ts';
+import type { Rule, Walks } from './decide.ts';
 import { countNorms, createImportance, ranked } from './importance.ts';
 import type { Importance } from './importance.ts';
 import { createMeter } from './meter.ts';
@@ -83,16 +84,11 @@ export interface Oracle {
   readonly levels: readonly Level[];
 }
 
-/** @throws RadialError RC1201, RC1203 to RC1205, RC1221, RC1225, RC1226, RC1228, and what compilation can end with */
+/** @throws RadialError RC1201, RC1203 to RC1205, RC1221, RC1225, RC1226, and what compilation can end with */
 export async function simulateOracle(request: OracleRequest): Promise<Oracle> {
-  const { kv, policy, window, signal, paths } = request;
-  if (policy === 'on' && kv !== 'project') {
-    fail('RC1228', `an oracle cannot be simulated on-policy under --kv ${kv}`, {
-      help: 'give --kv project, or --policy off',
-    });
-  }
+  const { kv, denominator, window, signal, paths } = request;
   for (const path of paths) checkFile(path, 'text');
-  const opened = await openModel(request.model, { window, kv, signal });
+  const opened = await openModel(request.model, { window, oracle: { kind: `oracle_${denominator}`, kv }, signal });
   try {
     const subject = { path: request.model, model: opened.model };
     requireLike(request.router === undefined ? [subject] : [subject, request.router]);
@@ -138,11 +134,10 @@ async function simulate(
     ...(request.router && { decisions: createDecisions() }),
     baselines: baselines.map((name) => ({ name, score: createScore() })),
   }));
-  // Passes of a window. Those that decide end, on average, halfway.
-  const first = 1 + thresholds.length * (policy === 'on' ? sweep.ids.length + 1 : 1);
+  // Passes of a window.
+  const first = 1 + thresholds.length;
   const second = baselines.length === 0 ? 0 : 1 + thresholds.length * baselines.length;
-  const half = policy === 'on' ? first / 2 : first;
-  const share = half / (half + second);
+  const share = first / (first + second);
   const found = await runOracle(
     sweep,
     levels,
@@ -184,19 +179,18 @@ async function runOracle(
   let [windows, bytes] = [0, 0];
   for await (const window of sweep.windows()) {
     const forward = forwardOf(sweep, window, meter);
-    const run = await forward({});
+    const run = await forward({ route: { walk: window.ids.map(() => sweep.ids) } });
     const { probes = [] } = run;
     const rows = countRun(dense, run, window.targets);
     for (const norms of probes) countNorms(importance, norms);
     const routed = await router?.model.forward(window.ids, { positions: [], signal });
     for (const { threshold, oracle, decisions } of levels) {
       const rule: Rule = { threshold, denominator };
-      const walk =
-        policy === 'on'
-          ? await decideOnPolicy(forward, window.ids.length, sweep.ids, rule)
-          : decideOffPolicy(probes, sweep.ids, rule);
-      countRun(oracle, await forward({ route: { walk } }), window.targets, rows);
-      if (decisions !== undefined) countDecisions(decisions, sweep.ids, routed?.path ?? [], walk);
+      const found = await forward(
+        policy === 'on' ? { threshold } : { route: { walk: decideOffPolicy(probes, sweep.ids, rule) } },
+      );
+      countRun(oracle, found, window.targets, rows);
+      if (decisions !== undefined) countDecisions(decisions, sweep.ids, routed?.path ?? [], found.path);
     }
     windows++;
     bytes += window.bytes;
@@ -224,9 +218,9 @@ async function runBaselines(
   });
   for await (const window of sweep.windows()) {
     const forward = forwardOf(sweep, window, meter);
-    const rows = (await forward({})).logits.map(rowOf);
-    const draws = window.ids.map(() => Float64Array.from(blocks, () => random() / 2 ** 32));
     const all = (walk: readonly number[]): Walks => window.ids.map(() => walk);
+    const rows = (await forward({ route: { walk: all(blocks) } })).logits.map(rowOf);
+    const draws = window.ids.map(() => Float64Array.from(blocks, () => random() / 2 ** 32));
     for (const { baselines, depth, countFor } of routed) {
       const walksOf: Readonly<Record<Baseline, () => Walks>> = {
         random: () => randomWalks(blocks, depth, draws),
@@ -241,7 +235,11 @@ async function runBaselines(
 }
 
 /** Each call is a pass of the meter. */
-function forwardOf({ model, signal }: Sweep, { ids, progress }: Window, meter: Meter): Forward {
+function forwardOf(
+  { model, signal }: Sweep,
+  { ids, progress }: Window,
+  meter: Meter,
+): (options: ForwardOptions) => Promise<ForwardResult> {
   meter.begin(progress);
   return async (options) => {
     const result = await model.forward(ids, { ...options, signal });

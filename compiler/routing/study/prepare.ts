@@ -26,6 +26,8 @@ export interface Prepared {
   /** With the routers of the checkpoint, or one that takes any route. */
   readonly main: Opened;
   readonly external: RadialModel;
+  /** Asks an oracle where it is given no walk; under the KV policy of the others. */
+  readonly oracle: RadialModel;
   readonly dense: RadialModel | undefined;
   readonly against: RadialModel | undefined;
   /** Takes any route, without probes: for timing. */
@@ -56,6 +58,7 @@ export async function prepare(
           maxHops: Math.max(routing.maxHops, origin.network.blocks.length),
         } as const);
   const external = await programs.open({ ...free, probes: true });
+  const oracle = await programs.open({ ...base, route: 'oracle_input', kv: free.kv });
   const subjects: Subject[] = [{ path: input, model: external.model }];
   if (against !== undefined) subjects.push({ path: request.against ?? '', model: against });
   requireLike(subjects);
@@ -72,6 +75,7 @@ export async function prepare(
     ...{ request, origin, profile, files, windows, against, main },
     levels: levelsOf(origin.network, origin.router === null ? { route: 'external', kv: 'project' } : {}),
     external: external.model,
+    oracle: oracle.model,
     replay: replay?.model,
     dense: timing ? (against ?? (await programs.openDense(input, signal))) : undefined,
     pieces: await piecesOf((windows[0]?.ids ?? []).slice(0, PASSAGE_TOKENS), codec.decode),

@@ -5,7 +5,7 @@
  * baselines, at the mean depths that those before them have reached.
  */
 import { createRandom } from '../../../ir/index.ts';
-import type { RadialModel, Walk } from '../../../runtime/index.ts';
+import type { ForwardResult, RadialModel, Walk } from '../../../runtime/index.ts';
 import { rowOf } from '../eval/logits.ts';
 import type { Row } from '../eval/logits.ts';
 import { countRun, createScore, depthStatistics } from '../eval/score.ts';
@@ -13,7 +13,7 @@ import type { Score } from '../eval/score.ts';
 import type { Window } from '../eval/windows.ts';
 import { countsAround, exitWalk, randomWalks, staticWalk } from '../oracle/baselines.ts';
 import type { Baseline } from '../oracle/baselines.ts';
-import { decideOffPolicy, decideOnPolicy } from '../oracle/decide.ts';
+import { decideOffPolicy } from '../oracle/decide.ts';
 import { countNorms, createImportance, ranked } from '../oracle/importance.ts';
 import { ratioRow } from './ratios.ts';
 import type { RatioRow } from './ratios.ts';
@@ -34,6 +34,8 @@ export interface Runner {
   readonly ids: readonly number[];
   /** With probes, takes any route. */
   readonly external: RadialModel;
+  /** With an oracle of ‖f‖ / ‖x‖ where it is given no walk. */
+  readonly oracle: RadialModel;
   /** With the routers of the checkpoint, where it has some. */
   readonly learned: RadialModel | undefined;
   /** The model that is compared with, where it is another one. */
@@ -75,36 +77,22 @@ export async function runDense(runner: Runner): Promise<DenseRun> {
 
 /** The learned router and the oracles. Adds to their scores and walks. */
 export async function runDeciders(runner: Runner, routes: readonly Route[]): Promise<void> {
-  const { external, learned, windows, ids, signal } = runner;
+  const { external, oracle, learned, windows, ids, signal } = runner;
   for (const window of windows) {
     const { ids: tokens, targets } = window;
     const { rows, probes } = await denseRows(runner, window);
-    const forward: RadialModel['forward'] = (input, options) => external.forward(input, { ...options, signal });
     for (const route of routes) {
       const rule = { threshold: route.setting ?? 0, denominator: 'input' } as const;
-      if (route.series === 'learned') {
-        const threshold = route.setting ?? undefined;
-        const run = await learned?.forward(tokens, { threshold, signal });
-        if (run === undefined) throw new Error('internal: no learned router');
-        countRun(route.score, run, targets, rows);
-        route.walks.push(run.path);
-      } else {
-        const walk =
-          route.series === 'oracle-on'
-            ? await decideOnPolicy(
-                async (options) => {
-                  const run = await forward(tokens, options);
-                  runner.onPass();
-                  return run;
-                },
-                tokens.length,
-                ids,
-                rule,
-              )
-            : decideOffPolicy(probes, ids, rule);
-        countRun(route.score, await forward(tokens, { route: { walk } }), targets, rows);
-        route.walks.push(walk);
-      }
+      const threshold = route.setting ?? undefined;
+      const runs: Readonly<Partial<Record<Series, () => Promise<ForwardResult> | undefined>>> = {
+        learned: () => learned?.forward(tokens, { threshold, signal }),
+        'oracle-on': () => oracle.forward(tokens, { threshold, signal }),
+        'oracle-off': () => external.forward(tokens, { route: { walk: decideOffPolicy(probes, ids, rule) }, signal }),
+      };
+      const run = await runs[route.series]?.();
+      if (run === undefined) throw new Error(`internal: nothing decides for ${route.series}`);
+      countRun(route.score, run, targets, rows);
+      route.walks.push(run.path);
       runner.onPass();
     }
   }

@@ -48,7 +48,7 @@ export async function studyModel(request: StudyRequest): Promise<Study> {
 }
 
 async function study(prepared: Prepared): Promise<Study> {
-  const { request, origin, windows, external, against, main, profile } = prepared;
+  const { request, origin, windows, external, oracle, against, main, profile } = prepared;
   const { seed, signal } = request;
   const ids = origin.network.blocks.map(({ id }) => id);
   const learned = origin.router === null ? undefined : main.model;
@@ -58,13 +58,12 @@ async function study(prepared: Prepared): Promise<Study> {
     passes++;
     request.onProgress(Math.min(1, passes / total) * textShare);
   };
-  const runner: Runner = { windows, ids, external, learned, against, signal, onPass };
+  const runner: Runner = { windows, ids, external, oracle, learned, against, signal, onPass };
   const dense = await runDense(runner);
   const deciders = decidersOf(prepared, oracleThresholds(request, profile, dense.ratios));
   const primary = primaryOf(deciders, origin);
   const depthCount = (deciders.filter(({ series }) => series === primary.series).length + 2) * 3;
-  const onPolicy = deciders.filter(({ series }) => series === 'oracle-on').length;
-  total = windows.length * (1 + 1 + deciders.length + onPolicy * ids.length + 1 + depthCount + 1);
+  total = windows.length * (1 + 1 + deciders.length + 1 + depthCount + 1);
   await runDeciders(runner, deciders);
   const depths = depthsFor(deciders.filter(({ series }) => series === primary.series).map(meanDepth), ids.length);
   const baselines = (['random', 'static', 'exit'] as const).flatMap((name) => depths.map((d) => createRoute(name, d)));
@@ -96,12 +95,11 @@ async function study(prepared: Prepared): Promise<Study> {
   };
 }
 
-function decidersOf({ request, origin, external }: Prepared, ratios: readonly number[]): readonly Route[] {
+function decidersOf({ request, origin }: Prepared, ratios: readonly number[]): readonly Route[] {
   const { threshold = DEFAULT_THRESHOLD } = origin.network.routing;
   const gates = [...new Set([...(request.thresholds ?? GATE_THRESHOLDS), threshold])].sort((a, b) => a - b);
   const settings = { gate: gates, hub: [null], none: [] }[origin.router ?? 'none'];
-  const oracles: readonly Series[] =
-    external.info.routing.kv === 'project' ? ['oracle-on', 'oracle-off'] : ['oracle-off'];
+  const oracles: readonly Series[] = ['oracle-on', 'oracle-off'];
   return [
     ...settings.map((setting) => createRoute('learned', setting)),
     ...oracles.flatMap((series) => ratios.map((ratio) => createRoute(series, ratio))),

@@ -1,5 +1,5 @@
 /** @file What a study is asked for, and what it finds: plain data, that both the JSON and the report show. Times stand in `timing` alone. */
-import type { KvPolicy, RevisitRule } from '../../../ir/index.ts';
+import type { KvPolicy, RevisitRule, Router } from '../../../ir/index.ts';
 import type { Agreement, Quality } from '../eval/score.ts';
 import type { InputFile } from '../text/files.ts';
 
@@ -92,7 +92,7 @@ export interface GraphBlock {
 }
 
 export interface Graph {
-  readonly router: 'external' | 'gate' | 'hub' | null;
+  readonly router: Router['kind'] | null;
   readonly entry: readonly (number | 'exit')[];
   readonly blocks: readonly GraphBlock[];
 }

@@ -1,11 +1,12 @@
-/** @file How a token that no walk leads finds its next block: it tries gates, or asks the hub. */
-import { WALK_END, behindGates, hubColumn, strideOf } from '../../../ir/index.ts';
+/** @file How a token that no walk leads finds its next block: it tries gates, or asks the hub, or an oracle looks ahead. */
+import { WALK_END, askedOracle, behindGates, hubColumn, strideOf } from '../../../ir/index.ts';
 import type { BlockInstance, Instance, Successor } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
 import type { Expr, I32 } from '../asm/values.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
+import { isSmall } from './oracle.ts';
 import { element } from './slots.ts';
 
 /** Blocks whose gate's score the block before may have prepared. */
@@ -22,8 +23,8 @@ export function hasGate(block: BlockInstance): block is GatedBlock {
   return block.gate !== undefined;
 }
 
-/** Where a token goes on that finds the block's gate closed. */
-export function behindGate({ layout }: Target, block: GatedBlock): number {
+/** Where a token goes on that finds the block's gate closed, or that an oracle keeps from it. */
+export function behindGate({ layout }: Target, block: BlockInstance): number {
   return codeOf(behindGates(layout.program).get(block.id) ?? 'exit');
 }
 
@@ -85,26 +86,35 @@ export function decideBehind(
       });
     }
   };
-  f.if(i32.ge(position, routing.anchors ?? 0), decides);
+  if (askedOracle(target.layout.program) !== undefined) decides();
+  else f.if(i32.ge(position, routing.anchors ?? 0), decides);
 }
 
-/** arrive(block): the first block from this one on, along the ways behind closed gates, that lets the token in. */
+/** arrive(block): the first block from this one on, along the ways behind closed ones, that lets the token in. */
 function arrive(target: Target, code: FunctionBuilder, block: I32): Expr<'i32'> {
   const { module, layout } = target;
   const name = 'arrive';
   module.define(name, { params: ['i32'], result: 'i32' }, (f, [next]) => {
     const closed = f.local('i32');
+    const goOn = (tried: BlockInstance) => () => {
+      f.set<'i32'>(next, behindGate(target, tried));
+      f.set<'i32'>(closed, 1);
+    };
     const tryGate = (gated: GatedBlock) => () => {
       callBody(target, f, gated.gate, { list: layout.buffer('$rows').at, rows: 1 });
-      f.if(i32.eq(isOpen(target, 0), 0), () => {
-        f.set<'i32'>(next, behindGate(target, gated));
-        f.set<'i32'>(closed, 1);
-      });
+      f.if(i32.eq(isOpen(target, 0), 0), goOn(gated));
     };
-    const gates = layout.program.blocks.filter(hasGate);
+    const { program } = layout;
+    const oracle = askedOracle(program);
+    const cases =
+      oracle === undefined
+        ? program.blocks.filter(hasGate).map((gated) => [gated.id, tryGate(gated)] as const)
+        : program.blocks.map(
+            (block) => [block.id, () => f.if(isSmall(target, f, block, oracle), goOn(block))] as const,
+          );
     f.repeat(closed, () => {
       f.set<'i32'>(closed, 0);
-      f.choose(next, new Map(gates.map((gated) => [gated.id, tryGate(gated)])));
+      f.choose(next, new Map(cases));
     });
     f.return(next);
   });

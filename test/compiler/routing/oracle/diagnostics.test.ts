@@ -20,12 +20,6 @@ describe('radialc oracle refuses', () => {
     ...rest,
   ];
 
-  it('RC1228: on-policy decisions that are not exact, before anything is done', async () => {
-    for (const kv of ['absent', 'latest']) {
-      await refused('RC1228', oracle('nowhere', '--kv', kv), new RegExp(`--kv ${kv}[^]*--kv project, or --policy off`));
-    }
-  });
-
   it('RC1201, RC1203, RC1221: models without probes, without a tokenizer, of images', async () => {
     await ok('compile', at('model'), '-o', at('out'), '--route', 'external');
     await refused('RC1201', oracle('out'), /no probes[^]*--> .*out/);
