@@ -59,6 +59,12 @@ export const passCodes = {
       'Recorded routes guide the compilation of the program that they were recorded with: the same number of blocks, and every recorded step an edge. ' +
       'Options that change the edges, such as `--route`, make it another program. `radialc inspect` shows blocks and edges.',
   },
+  RC0611: {
+    title: 'An oracle cannot see what the block adds.',
+    explanation:
+      'An oracle compares what a block adds to the hidden state with the hidden state. So the sum that ends the block must be an operation ' +
+      'of its own, `residual`, into whose operands insert-probes looks, not a part of its last `linear`.',
+  },
   RC0701: {
     title: 'A kernel needs a constant where the module has a computed value.',
     explanation:

@@ -11,6 +11,7 @@ import { fillWeights } from '../artifact/index.ts';
 import { build } from '../build.ts';
 import type { Built } from '../build.ts';
 import { openInput } from '../input.ts';
+import { requireText } from './eval/subjects.ts';
 import { modelHash } from './model-hash.ts';
 
 export interface OpenModel {
@@ -28,10 +29,10 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
 }
 
-/** The caller disposes of the model. @throws RadialError RC1201, and what compilation can end with */
+/** The caller disposes of the model. @throws RadialError RC1201, RC1221 (an oracle of images), what compilation can end with */
 export async function openModel(path: string, { window, oracle, signal }: OpenOptions): Promise<OpenModel> {
   if (existsSync(join(path, MANIFEST_FILE))) noProbes(path);
-  const sha256 = await hashOf(path, signal);
+  const sha256 = await hashOf(path, oracle !== undefined, signal);
   const built = await build({
     input: path,
     probes: true,
@@ -57,9 +58,10 @@ export async function openModel(path: string, { window, oracle, signal }: OpenOp
   }
 }
 
-async function hashOf(path: string, signal: AbortSignal): Promise<string> {
+async function hashOf(path: string, ofText: boolean, signal: AbortSignal): Promise<string> {
   const input = openInput(path);
   try {
+    if (ofText) requireText(path, input.module.task);
     return await modelHash(input, signal);
   } finally {
     input.close();

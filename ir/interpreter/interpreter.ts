@@ -155,8 +155,9 @@ function isSmall(machine: Machine, next: Successor, kind: OracleKind, { x, posit
   const { threshold = machine.network.routing.threshold ?? DEFAULT_THRESHOLD } = machine.options;
   const cache: KvCache = new Map([[next, [...entriesOf(machine.cache, next)]]]);
   let ratio = NaN;
-  const onBlock = (event: BlockEvent): void => {
-    ratio = Math.hypot(...event.f) / Math.hypot(...(kind === 'oracle_input' ? event.x : event.out));
+  const onBlock = ({ x: before, f }: BlockEvent): void => {
+    const sum = before.map((value, i) => value + (f[i] ?? NaN));
+    ratio = Math.hypot(...f) / Math.hypot(...(kind === 'oracle_input' ? before : sum));
   };
   execute({ ...machine, cache, options: { onBlock } }, blockOf(machine.network, next), x, [position]);
   return ratio < threshold;

@@ -8,7 +8,7 @@
  * edges ask, and in blocks that have a probe or whose residual sum is part of a linear already, nothing changes.
  */
 import type { Block, Op } from '../../ir/index.ts';
-import { askedOracle, f32 } from '../../ir/index.ts';
+import { askedOracle, f32, fail } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
 import { freeLocal, mapSame } from './rewrite.ts';
 
@@ -19,13 +19,27 @@ export const insertProbes: NetworkPass = {
   run: (network, { options }) => {
     if (options.probes !== true && askedOracle(network) === undefined) return network;
     const blocks = mapSame(network.blocks, probed);
+    if (askedOracle(network) !== undefined) requireProbes(blocks);
     return blocks === network.blocks ? network : { ...network, blocks };
   },
 };
 
+/** @throws RadialError RC0610 */
+function requireProbes(blocks: readonly Block[]): void {
+  const blind = blocks.find(({ body }) => !body.ops.some(isProbe));
+  if (blind === undefined) return;
+  fail('RC0610', `an oracle cannot see what block ^${blind.id} adds: its sum is part of a linear`, {
+    help: 'write the sum as an operation, `residual`, or leave the oracle out',
+  });
+}
+
+function isProbe({ kind }: Op): boolean {
+  return kind === 'probe';
+}
+
 function probed(block: Block): Block {
   const { body, id } = block;
-  if (body.ops.some(({ kind }) => kind === 'probe')) return block;
+  if (body.ops.some(isProbe)) return block;
   const at = body.ops.findIndex(({ kind }) => kind === 'residual');
   const sum = body.ops[at];
   if (sum === undefined) return block;

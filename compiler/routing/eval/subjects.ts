@@ -1,5 +1,6 @@
 /** @file What is measured: language models that are alike enough to be compared. */
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { Task } from '../../../ir/index.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
 
 /** A model, and what it was opened from, for messages. */
@@ -8,14 +9,19 @@ export interface Subject {
   readonly model: RadialModel;
 }
 
+/** @throws RadialError RC1221 */
+export function requireText(path: string, task: Task): void {
+  if (task === 'causal-lm') return;
+  fail('RC1221', 'this is an image model, which predicts no text', {
+    place: { file: path },
+    help: 'name a language model',
+  });
+}
+
 /** All are language models, of one vocabulary. @throws RadialError RC1221, RC1223 */
 export function requireLike(subjects: readonly Subject[]): void {
   for (const { path, model } of subjects) {
-    if (model.info.task === 'causal-lm') continue;
-    fail('RC1221', 'this is an image model, which predicts no text', {
-      place: { file: path },
-      help: 'name a language model',
-    });
+    requireText(path, model.info.task);
   }
   const [size, other = size] = subjects.map(({ model }) => model.info.shapes.outputs);
   if (size === other) return;

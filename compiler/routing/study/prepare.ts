@@ -58,10 +58,10 @@ export async function prepare(
           maxHops: Math.max(routing.maxHops, origin.network.blocks.length),
         } as const);
   const external = await programs.open({ ...free, probes: true });
-  const oracle = await programs.open({ ...base, route: 'oracle_input', kv: free.kv });
   const subjects: Subject[] = [{ path: input, model: external.model }];
   if (against !== undefined) subjects.push({ path: request.against ?? '', model: against });
   requireLike(subjects);
+  const oracle = await programs.open({ ...base, route: 'oracle_input', kv: free.kv });
   const window = windowFor(subjects, request.window);
   const codec = await commonCodec(subjects);
   const files: InputFile[] = [];
