@@ -47,6 +47,8 @@ export interface BuildRequest {
   readonly probes?: boolean | undefined;
   /** Of recorded routes: what tokens mostly do becomes the fast way (at O2). */
   readonly traffic?: Traffic | undefined;
+  /** Lets attention blocks report what the KV policies would leave of tokens that skip. */
+  readonly kvProbes?: boolean | undefined;
   /** Counts kernel calls in the program, for tests. */
   readonly counters?: boolean | undefined;
   /** Looks into the pipeline, stops or resumes it. */
@@ -215,6 +217,7 @@ function runPipeline({ module }: Input, target: Target, request: BuildRequest): 
     chunk: request.chunk,
     probes: request.probes,
     traffic: request.traffic,
+    kvProbes: request.kvProbes,
     extraBuffers: target.buffers,
   };
   const isLowered = module.stage === 'kernel';

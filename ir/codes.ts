@@ -134,7 +134,9 @@ export const verifyCodes = {
   RC0518: { title: 'Exit cannot be reached', explanation: 'No way along the successors leads from entry to exit.' },
   RC0519: {
     title: 'A probe outside its block',
-    explanation: 'A probe reports on the block whose number it names, so it stands in that block, once.',
+    explanation:
+      'A probe reports on the block whose number it names, so it stands in that block, once. One that reports on a KV list (`of`) ' +
+      'stands in the block of the list or in one before, once for each kind of report.',
   },
   RC0520: {
     title: 'Wrong weight',

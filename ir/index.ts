@@ -5,6 +5,8 @@ export { MAX_BUFFERS, MAX_HOPS, MAX_KERNELS, MAX_SUCCESSORS } from './limits.ts'
 export { numberAttr, numbersAttr, stringAttr } from './ops/attrs.ts';
 export { activations } from './ops/math.ts';
 export type { Activation } from './ops/math.ts';
+export { kvReports } from './ops/model.ts';
+export type { KvReport } from './ops/model.ts';
 export { elements, f32, formatType, i32, sameType } from './ops/spec.ts';
 export type { AttrSpec, Load, OpShape, OpSpec } from './ops/spec.ts';
 export { opSpecs } from './ops/table.ts';

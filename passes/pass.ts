@@ -26,6 +26,8 @@ export interface PassOptions {
   readonly probes?: boolean | undefined;
   /** Of routes that were recorded with such a program; form-traces goes by it. */
   readonly traffic?: Traffic | undefined;
+  /** Attention blocks report what the KV policies would leave of tokens that skip. */
+  readonly kvProbes?: boolean | undefined;
   /** Buffers that the target needs besides those of the program; plan-memory places them. */
   readonly extraBuffers?: ((program: KernelProgram) => readonly Buffer[]) | undefined;
 }

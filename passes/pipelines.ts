@@ -15,7 +15,7 @@ export interface Pipeline {
 export const pipelines = {
   O0: {
     summary: 'What has to be: edges as asked for, kernels, memory.',
-    network: ['radialize', 'fold-constants', 'insert-probes'],
+    network: ['radialize', 'fold-constants', 'insert-probes', 'insert-kv-probes'],
     kernel: ['plan-kv-cache', 'plan-memory'],
   },
   O1: {
@@ -29,6 +29,7 @@ export const pipelines = {
       'prune-unreachable',
       'fold-single-successor',
       'insert-probes',
+      'insert-kv-probes',
       'dce',
     ],
     kernel: ['plan-kv-cache', 'plan-memory'],
@@ -44,6 +45,7 @@ export const pipelines = {
       'prune-unreachable',
       'fold-single-successor',
       'insert-probes',
+      'insert-kv-probes',
       'fuse-qkv',
       'canonicalise',
       'fuse-norm',

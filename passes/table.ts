@@ -13,6 +13,7 @@ import { foldSingleSuccessor } from './network/fold-single-successor.ts';
 import { fuseEpilogue } from './network/fuse-epilogue.ts';
 import { fuseNorm } from './network/fuse-norm.ts';
 import { fuseQkv } from './network/fuse-qkv.ts';
+import { insertKvProbes } from './network/insert-kv-probes.ts';
 import { insertProbes } from './network/insert-probes.ts';
 import { pruneUnreachable } from './network/prune-unreachable.ts';
 import { radialize } from './network/radialize.ts';
@@ -27,6 +28,7 @@ export const networkPasses = {
   'prune-unreachable': pruneUnreachable,
   'fold-single-successor': foldSingleSuccessor,
   'insert-probes': insertProbes,
+  'insert-kv-probes': insertKvProbes,
   'fuse-qkv': fuseQkv,
   'fuse-norm': fuseNorm,
   'fuse-epilogue': fuseEpilogue,

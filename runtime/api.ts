@@ -84,6 +84,13 @@ export interface ForwardResult {
    * block (i = 0), of what its branch added (1) and of their sum (2), in its last visit; NaN for blocks not executed.
    */
   readonly probes?: readonly Float32Array[];
+  /**
+   * Only of programs that were compiled with probes of KV lists: [position][15 · block + 3 · report + i], for attention blocks
+   * the norms of what is right (i = 0), of what a KV policy has instead for a token that skips (1), and of their difference
+   * (2). Reports: k and v under `latest` (0, 1), k and v under `project` (2, 3), the hidden state that leaves the block where
+   * under `absent` the token sees no other (4). The first attention block reports 4 alone.
+   */
+  readonly kvProbes?: readonly Float32Array[];
 }
 
 export type Ids = readonly number[] | Int32Array | Uint32Array;

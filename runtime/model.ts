@@ -189,8 +189,7 @@ async function forwardImage(program: Program, input: unknown, { router, options 
   const rows = wanted.length === 0 ? [] : program.logits(0, 1);
   const logits = rows.map((row) => row.slice());
   const path = walks.map((walk, row) => walk ?? program.walk(row));
-  const result = { logits, depth: path.map((walk) => walk.length), path };
-  return info.abi.probes === null ? result : { ...result, probes: readProbes(program, path) };
+  return { logits, depth: path.map((walk) => walk.length), path, ...readProbes(program, path) };
 }
 
 /** The program of a model that is not disposed of. */

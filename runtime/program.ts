@@ -38,6 +38,8 @@ export interface Program {
   /** What the probes of the last pass say of a row, shared; undefined where the program has none. Blocks that the row did
    * not execute hold numbers of earlier passes. */
   probes(row: number): Float32Array | undefined;
+  /** The same of the probes of KV lists. */
+  kvProbes(row: number): Float32Array | undefined;
 }
 
 interface Exports {
@@ -82,7 +84,11 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
   const walk =
     abi.walk === null || !routing.needsWalk ? undefined : { view: integers(abi.walk), stride: abi.walk.stride };
   const pixels = abi.pixels === null ? undefined : floats(abi.pixels);
-  const probes = abi.probes === null ? undefined : { view: floats(abi.probes), stride: abi.probes.stride };
+  const rowsOf = (place: Rows | null): ((row: number) => Float32Array | undefined) => {
+    if (place === null) return () => undefined;
+    const view = floats(place);
+    return (row) => view.subarray(row * place.stride, (row + 1) * place.stride);
+  };
   const logits = floats(abi.logits);
   const rows = Array.from({ length: shapes.headRows }, (_, row) => {
     return logits.subarray(row * abi.logits.stride, row * abi.logits.stride + shapes.outputs);
@@ -143,7 +149,8 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
       run(() => exports.head(row, count));
       return rows.slice(0, count);
     },
-    probes: (row) => probes?.view.subarray(row * probes.stride, (row + 1) * probes.stride),
+    probes: rowsOf(abi.probes),
+    kvProbes: rowsOf(abi.kvProbes),
   };
 }
 

@@ -1,5 +1,5 @@
 /** @file Runs a sequence of tokens through a program, in chunks where their walks allow it. */
-import { PROBE_COLUMNS } from './artifact/manifest.ts';
+import { KV_PROBE_COLUMNS, PROBE_COLUMNS } from './artifact/manifest.ts';
 import type { Program } from './program.ts';
 import { isForward } from './routes.ts';
 import type { Walk } from './routes.ts';
@@ -48,6 +48,7 @@ export interface SequenceResult {
   readonly logits: readonly Float32Array[];
   readonly walks: readonly Walk[];
   readonly probes?: readonly Float32Array[];
+  readonly kvProbes?: readonly Float32Array[];
 }
 
 /** Runs the sequence from an empty KV cache. */
@@ -56,7 +57,7 @@ export async function runSequence(program: Program, sequence: Sequence, options:
   const { mode, positions, check, signal } = options;
   const { headRows } = program.info.shapes;
   const logits: Float32Array[] = [];
-  const probes: Float32Array[] = [];
+  const probes: Probes[] = [];
   const taken: Walk[] = [];
   let next = 0;
   program.reset();
@@ -70,7 +71,7 @@ export async function runSequence(program: Program, sequence: Sequence, options:
     } else program.decode(first, ids[first] ?? 0, walks[first]);
     const now = walks.slice(first, end).map((walk, row) => walk ?? program.walk(row));
     taken.push(...now);
-    probes.push(...readProbes(program, now));
+    probes.push(readProbes(program, now));
     while (next < positions.length && (positions[next] ?? end) < end) {
       const run = consecutive(positions, next, Math.min(headRows, end - (positions[next] ?? 0)));
       const rows = program.logits((positions[next] ?? 0) - first, run);
@@ -78,23 +79,31 @@ export async function runSequence(program: Program, sequence: Sequence, options:
       next += run;
     }
   }
-  const result = { logits, walks: taken };
-  return program.info.abi.probes === null ? result : { ...result, probes };
+  return { logits, walks: taken, ...joined(probes) };
+}
+
+type Probes = Pick<SequenceResult, 'probes' | 'kvProbes'>;
+
+function joined(parts: readonly Probes[]): Probes {
+  const [probes, kvProbes] = (['probes', 'kvProbes'] as const).map((name) => parts.flatMap((part) => part[name] ?? []));
+  const [first] = parts;
+  return { ...(first?.probes && { probes }), ...(first?.kvProbes && { kvProbes }) };
 }
 
 /** What the probes say of the rows of the last pass, with NaN for blocks that are not in a row's walk. */
-export function readProbes(program: Program, walks: readonly Walk[]): readonly Float32Array[] {
-  return walks.flatMap((walk, row) => {
-    const found = program.probes(row);
-    if (found === undefined) return [];
-    const { blocks } = program.info.routing;
-    const copy = new Float32Array(PROBE_COLUMNS * ((blocks.at(-1)?.id ?? -1) + 1)).fill(NaN);
-    for (const block of walk) {
-      const at = PROBE_COLUMNS * block;
-      copy.set(found.subarray(at, at + PROBE_COLUMNS), at);
-    }
-    return [copy];
-  });
+export function readProbes({ info, probes, kvProbes }: Program, walks: readonly Walk[]): Probes {
+  const blocks = (info.routing.blocks.at(-1)?.id ?? -1) + 1;
+  const copies = (rowOf: typeof probes, columns: number): readonly Float32Array[] =>
+    walks.map((walk, row) => {
+      const found = rowOf(row) ?? new Float32Array();
+      const copy = new Float32Array(columns * blocks).fill(NaN);
+      for (const block of walk) copy.set(found.subarray(columns * block, columns * (block + 1)), columns * block);
+      return copy;
+    });
+  return {
+    ...(info.abi.probes && { probes: copies(probes, PROBE_COLUMNS) }),
+    ...(info.abi.kvProbes && { kvProbes: copies(kvProbes, KV_PROBE_COLUMNS) }),
+  };
 }
 
 /** How many positions from `from` on follow one another, at most `most`. */

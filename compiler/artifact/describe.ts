@@ -3,6 +3,7 @@ import {
   DEFAULT_THRESHOLD,
   HIDDEN,
   IDS,
+  KV_PROBES,
   LEVEL,
   LOGITS,
   PIXELS,
@@ -109,6 +110,7 @@ function abiOf(program: KernelProgram): Abi {
     hidden: rowsOf(program, required(program, HIDDEN)),
     logits: rowsOf(program, required(program, LOGITS)),
     probes: rows(PROBES),
+    kvProbes: rows(KV_PROBES),
   };
 }
 

@@ -27,7 +27,7 @@ import { DEFAULT_THRESHOLD, gateLevel, hubColumn, oracleKind } from '../routers.
 import { createConstants } from './constants.ts';
 import type { Surroundings } from './evaluate.ts';
 import { attendTo, entriesOf, writeExecuted, writeFilled } from './kv.ts';
-import type { KvCache } from './kv.ts';
+import type { Entry, KvCache } from './kv.ts';
 import { branchOutput, copyOf, only, runRegion } from './region.ts';
 import type { RegionRun } from './region.ts';
 import { setRow } from './layout.ts';
@@ -45,12 +45,21 @@ export interface BlockEvent {
   readonly out: Float32Array;
 }
 
+/** What a token leaves in the KV list of a block, whether it executes the block or passes it over. */
+export interface KvEvent {
+  readonly block: BlockId;
+  readonly position: number;
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
 export interface RunOptions {
   /** A walk for each token; for tokens without one the routers decide. */
   readonly walks?: readonly (Walk | undefined)[];
   /** Instead of the network's. */
   readonly threshold?: number | undefined;
   readonly onBlock?: (event: BlockEvent) => void;
+  readonly onKv?: (event: KvEvent) => void;
   /** The hidden state that leaves the entry. */
   readonly onEntry?: (position: number, x: Float32Array) => void;
 }
@@ -184,11 +193,18 @@ function fill(machine: Machine, block: Block, x: Tensor, position: number, path:
   if (network.routing.kv === 'project') {
     const [k, v] = projected(machine, block, x, [position]);
     writeFilled(entriesOf(cache, block.id), { position, k: k.data, v: v.data });
+    tellKv(machine, block, { position, k: k.data, v: v.data });
   } else if (network.routing.kv === 'latest') {
     const source = path.findLast((id) => id < block.id && blockOf(network, id).role === 'attention');
     const entry = source === undefined ? undefined : entriesOf(cache, source).findLast((e) => e.position === position);
-    if (entry !== undefined) writeFilled(entriesOf(cache, block.id), { position, k: entry.k, v: entry.v });
+    if (entry === undefined) return;
+    writeFilled(entriesOf(cache, block.id), { position, k: entry.k, v: entry.v });
+    tellKv(machine, block, entry);
   }
+}
+
+function tellKv({ options }: Machine, { id }: Block, { position, k, v }: Omit<Entry, 'filled'>): void {
+  options.onKv?.({ block: id, position, k: Float32Array.from(k), v: Float32Array.from(v) });
 }
 
 /** The k and v that an attention block makes of x. */
@@ -208,7 +224,9 @@ function execute(machine: Machine, block: Block, x: Tensor, positions: readonly 
   const attend: Surroundings['attend'] = (q, k, v, attrs) => {
     const entries = entriesOf(cache, block.id);
     positions.forEach((position, r) => {
-      writeExecuted(entries, { position, k: rowOf(k, r), v: rowOf(v, r) }, network.routing.revisit);
+      const entry = { position, k: rowOf(k, r), v: rowOf(v, r) };
+      writeExecuted(entries, entry, network.routing.revisit);
+      tellKv(machine, block, entry);
     });
     entries.sort((a, b) => a.position - b.position);
     context = attendTo(q, entries, attrs);

@@ -7,7 +7,8 @@
  * of the entry that it fills in).
  *
  * `$probes` [chunk, 3 · (last block + 1)], only in programs with probes: what each block wrote last for each row, see the
- * op `probe`.
+ * op `probe`. `$kv_probes` [chunk, 15 · (last block + 1)], only where probes report on KV lists: three norms for each of
+ * {@link kvReports}.
  *
  * `$walk` [chunk, maxHops + 1]: the blocks that each token executes, in order, then {@link WALK_END}. Written by the
  * caller; where it has written {@link WALK_DECIDE}, the routers decide, and the program writes what they decided. `$next`, `$hop` [chunk]: the block that a token waits for ({@link WALK_END}: the exit), and its place in the
@@ -24,6 +25,7 @@
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
  * `$kv_used` [1]: pages handed out. `$scores` [1, entries]: attention scores of one head.
  */
+import { kvReports } from '../ops/model.ts';
 import type { BlockId, Task } from '../types.ts';
 import { askedOracle } from '../routers.ts';
 import type { RoutedGraph } from '../routers.ts';
@@ -52,6 +54,9 @@ export const PARTIAL_COLUMNS = 8;
 export const PROBES = '$probes';
 /** Columns of `$probes` that a block has. */
 export const PROBE_COLUMNS = 3;
+export const KV_PROBES = '$kv_probes';
+/** Columns of `$kv_probes` that a block has. */
+export const KV_PROBE_COLUMNS = kvReports.length * PROBE_COLUMNS;
 
 function array(name: BufferName, rows: Buffer['rows'], columns = 1): Buffer {
   return { name, dtype: 'i32', rows, columns, scope: 'state', at: null };
@@ -97,17 +102,24 @@ export interface DataColumns {
   readonly pixels: number;
 }
 
+/** Which probes there are: of what blocks do to the hidden state, and of KV lists. */
+export interface ProbesThere {
+  readonly ofBlocks: boolean;
+  readonly ofLists: boolean;
+}
+
 /** Where the model's numbers lie between bodies: the image, what probes report, hidden state, logits. */
 export function dataBuffers(
   { task, blocks }: { readonly task: Task; readonly blocks: readonly { readonly id: BlockId }[] },
-  hasProbes: boolean,
+  probes: ProbesThere,
   columns: DataColumns,
 ): readonly Buffer[] {
   const isImage = task === 'image-classification';
   const lastBlock = blocks.at(-1)?.id ?? -1;
   return [
     ...(isImage ? [floats(PIXELS, 1, columns.pixels)] : []),
-    ...(hasProbes ? [floats(PROBES, 'chunk', PROBE_COLUMNS * (lastBlock + 1))] : []),
+    ...(probes.ofBlocks ? [floats(PROBES, 'chunk', PROBE_COLUMNS * (lastBlock + 1))] : []),
+    ...(probes.ofLists ? [floats(KV_PROBES, 'chunk', KV_PROBE_COLUMNS * (lastBlock + 1))] : []),
     floats(HIDDEN, 'chunk', columns.hidden),
     floats(LOGITS, isImage ? 1 : 'head', columns.logits),
   ];

@@ -4,6 +4,10 @@ import { expectRank, f32, formatType, sameType } from './spec.ts';
 import type { OpShape, OpSpec } from './spec.ts';
 import type { TensorType } from '../tensor-type.ts';
 
+/** What probes report of an attention block's KV list, see insert-kv-probes. */
+export const kvReports = ['latest_k', 'latest_v', 'project_k', 'project_v', 'absent'] as const;
+export type KvReport = (typeof kvReports)[number];
+
 function width(type: TensorType | undefined): number {
   const last = type?.shape.at(-1);
   return typeof last === 'number' ? last : 0;
@@ -130,9 +134,12 @@ export const modelOps = {
   probe: {
     summary:
       'Euclidean norms of x, f and x + f in each row, for someone who watches the program: what block number `block` does to the ' +
-      'hidden state.',
+      'hidden state, or what of its KV list `of` names.',
     operands: ['x', 'f'],
-    attrs: { block: { type: 'number', integer: true, min: 0 } },
+    attrs: {
+      block: { type: 'number', integer: true, min: 0 },
+      of: { type: 'string', oneOf: kvReports, optional: true },
+    },
     place: 'region',
     effect: true,
     infer: ({ operands: [x, f] }) => {

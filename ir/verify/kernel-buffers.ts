@@ -2,8 +2,10 @@
 import {
   dataBuffers,
   HIDDEN,
+  KV_PROBES,
   LOGITS,
   PIXELS,
+  PROBES,
   routerBuffers,
   rowBuffers,
   SCORES,
@@ -43,7 +45,10 @@ function isCount(value: number): boolean {
 export function checkState(program: KernelProgram, findings: Findings): void {
   const found = buffersByName(program);
   const columns = (name: BufferName): number => found.get(name)?.columns ?? 1;
-  const hasProbes = program.bodies.some(({ kernels }) => kernels.some(({ kind }) => kind === 'probe'));
+  const probed = new Set(
+    program.bodies.flatMap(({ kernels }) => kernels.flatMap(({ kind, out }) => (kind === 'probe' ? out?.buffer : []))),
+  );
+  const probes = { ofBlocks: probed.has(PROBES), ofLists: probed.has(KV_PROBES) };
   const wanted = [
     ...rowBuffers(),
     ...(needsWalk(program) ? walkBuffers(program) : []),
@@ -52,7 +57,7 @@ export function checkState(program: KernelProgram, findings: Findings): void {
       hidden: columns(HIDDEN),
     }),
     ...(program.blocks.some(({ scores }) => scores !== undefined) ? scoredBuffers() : []),
-    ...dataBuffers(program, hasProbes, {
+    ...dataBuffers(program, probes, {
       hidden: columns(HIDDEN),
       logits: columns(LOGITS),
       pixels: columns(PIXELS),

@@ -20,7 +20,8 @@
  * 12. An attention block has exactly one attention op, any other region none. (RC0512)
  * 13. A block has exactly one residual sum; it adds to the block's first parameter. (RC0513)
  * 14. Attention is causal exactly in language models. (RC0514)
- * 15. A probe stands in the block that it names, at most one in each. (RC0519)
+ * 15. A probe stands in the block that it names, at most one in each; one of a KV list in a block of which it is the list or
+ *     before, at most one of each report. (RC0519)
  * 16. Successors are there, exist and are distinct; all edges together name at most 1,000,000. (RC0515)
  * 17. An edge with several successors has a router. (RC0516)
  * 18. In a network for images, a block's successors come after it. (RC0517)

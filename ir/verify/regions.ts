@@ -155,15 +155,23 @@ function checkCausality(network: Network, findings: Findings): void {
 /** 15 */
 function checkProbes(network: Network, findings: Findings): void {
   const numbers = new Map<Region, number>(network.blocks.map(({ id, body }) => [body, id]));
+  const lists = new Set(network.blocks.filter(({ role }) => role === 'attention').map(({ id }) => id));
+  const seen = new Set<string>();
   for (const { name, region } of namedRegions(network)) {
-    const probes = region.ops.filter(({ kind }) => kind === 'probe');
     const number = numbers.get(region);
-    probes.forEach(({ attrs, result, span }, i) => {
-      if (i === 0 && attrs['block'] === number) return;
-      const message =
-        i > 0 ? `${name} has a second probe` : `a probe of block ${String(attrs['block'])} stands in ${name}`;
+    for (const { kind, attrs, result, span } of region.ops) {
+      if (kind !== 'probe') continue;
+      const [block, of] = [Number(attrs['block']), attrs['of']];
+      const isPlain = of === undefined;
+      const key = isPlain ? name : `${block} ${String(of)}`;
+      const isPlaced = isPlain ? block === number : number !== undefined && number <= block && lists.has(block);
+      if (isPlaced && !seen.has(key)) {
+        seen.add(key);
+        continue;
+      }
+      const message = seen.has(key) ? `${name} has a second probe` : `a probe of block ${block} stands in ${name}`;
       const help = number === undefined ? 'probes stand in blocks' : `keep one, with \`block: ${number}\``;
       findings.add({ code: 'RC0519', message, help }, { name: `${name}, ${quote(result)}`, span });
-    });
+    }
   }
 }

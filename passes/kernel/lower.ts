@@ -162,15 +162,21 @@ function placesOf(network: Network): Places {
 }
 
 function stateBuffers(network: Network): readonly Buffer[] {
-  const hasProbes = network.blocks.some(({ body }) => body.ops.some(({ kind }) => kind === 'probe'));
+  const probes = network.blocks.flatMap(({ body }) => body.ops.filter(({ kind }) => kind === 'probe'));
+  const ofBlocks = probes.some(({ attrs }) => attrs['of'] === undefined);
+  const ofLists = probes.some(({ attrs }) => attrs['of'] !== undefined);
   return [
     ...rowBuffers(),
     ...(needsWalk(network) ? walkBuffers(network) : []),
-    ...dataBuffers(network, hasProbes, {
-      hidden: columnsOf(yieldedType(network.entry)),
-      logits: columnsOf(yieldedType(network.exit)),
-      pixels: network.task === 'causal-lm' ? 0 : elementsOf(network.entry.params[0]?.type.shape ?? []),
-    }),
+    ...dataBuffers(
+      network,
+      { ofBlocks, ofLists },
+      {
+        hidden: columnsOf(yieldedType(network.entry)),
+        logits: columnsOf(yieldedType(network.exit)),
+        pixels: network.task === 'causal-lm' ? 0 : elementsOf(network.entry.params[0]?.type.shape ?? []),
+      },
+    ),
   ];
 }
 

@@ -1,5 +1,16 @@
 /** @file How each op of the network becomes kernels. */
-import { fail, formatType, isGlobal, numberAttr, PROBE_COLUMNS, PROBES, sameType } from '../../ir/index.ts';
+import {
+  fail,
+  formatType,
+  isGlobal,
+  KV_PROBE_COLUMNS,
+  KV_PROBES,
+  kvReports,
+  numberAttr,
+  PROBE_COLUMNS,
+  PROBES,
+  sameType,
+} from '../../ir/index.ts';
 import type { Attrs, Op, OpKind, View } from '../../ir/index.ts';
 import { columnsOf } from './code.ts';
 import type { Code } from './code.ts';
@@ -62,11 +73,16 @@ export const lowerings: Readonly<Record<OpKind, OpLowering>> = {
   probe,
 };
 
-/** A block's columns of `$probes`. */
+/** To a block's columns of `$probes` or `$kv_probes`. */
 function probe(op: Op, code: Code): void {
   const [x, f] = op.operands;
-  const from = PROBE_COLUMNS * numberAttr(op.attrs, 'block');
-  const out: View = { buffer: PROBES, from, columns: PROBE_COLUMNS, routed: true };
+  const block = numberAttr(op.attrs, 'block');
+  const report = kvReports.findIndex((name) => name === op.attrs['of']);
+  const place: Pick<View, 'buffer' | 'from'> =
+    report < 0
+      ? { buffer: PROBES, from: PROBE_COLUMNS * block }
+      : { buffer: KV_PROBES, from: KV_PROBE_COLUMNS * block + PROBE_COLUMNS * report };
+  const out: View = { ...place, columns: PROBE_COLUMNS, routed: true };
   code.alias(op.result, out);
   code.emitInto(out, 'probe', { x: code.view(x, op.kind), f: code.view(f, op.kind) });
 }

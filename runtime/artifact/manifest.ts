@@ -29,6 +29,10 @@ export const WALK_END = 0x7fff_ffff;
 export const WALK_DECIDE = -1;
 /** Numbers that a block with a probe reports of each token: norms of its input, of its branch and of their sum. */
 export const PROBE_COLUMNS = 3;
+/** What such a block reports of its KV list, see {@link ForwardResult.kvProbes}: three norms each. */
+export const kvReports = ['latest_k', 'latest_v', 'project_k', 'project_v', 'absent'] as const;
+export type KvReport = (typeof kvReports)[number];
+export const KV_PROBE_COLUMNS = kvReports.length * PROBE_COLUMNS;
 
 export const MANIFEST_FILE = 'manifest.json';
 export const WASM_FILE = 'model.wasm';
@@ -73,6 +77,8 @@ export interface Abi {
   readonly logits: Rows;
   /** f32 [chunk, {@link PROBE_COLUMNS} · (last block + 1)]: what each block of the walk did to the hidden state. */
   readonly probes: Rows | null;
+  /** f32 [chunk, {@link KV_PROBE_COLUMNS} · (last block + 1)]: what KV policies would leave of tokens that skip. */
+  readonly kvProbes: Rows | null;
 }
 
 export const routerKinds = ['external', 'gate', 'hub', 'oracle_input', 'oracle_output'] as const;

@@ -11,7 +11,7 @@ import {
   refuse,
 } from './fields.ts';
 import type { Field } from './fields.ts';
-import { PROBE_COLUMNS, routerKinds } from './manifest.ts';
+import { KV_PROBE_COLUMNS, PROBE_COLUMNS, routerKinds } from './manifest.ts';
 import type { Abi, BlockInfo, EdgeInfo, KvInfo, ProgramInfo, RoutingInfo, Rows, Shapes, Tokens } from './manifest.ts';
 
 const PAGE = 65_536;
@@ -188,7 +188,8 @@ interface AbiNeeds {
 }
 
 function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi {
-  const fields = readObject(field, ['ids', 'positions', 'pixels', 'walk', 'level', 'hidden', 'logits', 'probes']);
+  const data = ['ids', 'positions', 'pixels', 'walk', 'level', 'hidden', 'logits', 'probes', 'kvProbes'] as const;
+  const fields = readObject(field, data);
   const { chunk, headRows, hidden, outputs, image } = shapes;
   const rows = (rowField: Field, count: number, columns: number): Rows =>
     readRows(rowField, { count, columns, memory });
@@ -213,6 +214,7 @@ function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi
     hidden: rows(fields.hidden, chunk, hidden),
     logits: rows(fields.logits, headRows, outputs),
     probes: only(fields.probes, false, chunk, PROBE_COLUMNS * (lastBlock + 1)),
+    kvProbes: only(fields.kvProbes, false, chunk, KV_PROBE_COLUMNS * (lastBlock + 1)),
   };
 }
 

@@ -137,6 +137,7 @@ function drawOptions(draw: Draw): PassOptions {
     maxHops: draw.pick([undefined, 1, 3, 65_536]),
     chunk: draw.pick([undefined, 1, 3]),
     probes: draw.chance(0.3),
+    kvProbes: draw.chance(0.2),
   };
 }
 
