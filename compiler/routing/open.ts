@@ -19,6 +19,8 @@ export interface OpenModel {
   readonly sha256: string;
   /** SHA-256 of the tokenizer's files; null where there are none. */
   readonly tokenizer: string | null;
+  /** Whether its attention blocks report on their KV lists. */
+  readonly hasKvProbes: boolean;
 }
 
 export interface OpenOptions {
@@ -26,16 +28,19 @@ export interface OpenOptions {
   readonly window?: number | undefined;
   /** Default: the sequential program. Otherwise an oracle decides, under this policy, where the caller gives no walk. */
   readonly oracle?: { readonly kind: OracleKind; readonly kv: KvPolicy } | undefined;
+  /** Lets attention blocks report on their KV lists, where they can. */
+  readonly kvProbes?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
 /** The caller disposes of the model. @throws RadialError RC1201, RC1221 (an oracle of images), what compilation can end with */
-export async function openModel(path: string, { window, oracle, signal }: OpenOptions): Promise<OpenModel> {
+export async function openModel(path: string, { window, oracle, kvProbes, signal }: OpenOptions): Promise<OpenModel> {
   if (existsSync(join(path, MANIFEST_FILE))) noProbes(path);
   const sha256 = await hashOf(path, oracle !== undefined, signal);
   const built = await build({
     input: path,
     probes: true,
+    kvProbes,
     context: window,
     // Ratios are those of the model itself: routers that it brings along are left out.
     route: oracle?.kind ?? (path.endsWith('.rir') ? undefined : 'sequential'),
@@ -52,7 +57,7 @@ export async function openModel(path: string, { window, oracle, signal }: OpenOp
       fillWeights: (into) => fillWeights(program, source, { into, signal }),
       ...(tokenizer !== undefined && { tokenizer: { tokenizer, config } }),
     });
-    return { model, sha256, tokenizer: tokenizerHash(files) };
+    return { model, sha256, tokenizer: tokenizerHash(files), hasKvProbes: info.abi.kvProbes !== null };
   } finally {
     built.close();
   }

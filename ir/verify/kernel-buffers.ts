@@ -5,7 +5,6 @@ import {
   KV_PROBES,
   LOGITS,
   PIXELS,
-  PROBES,
   routerBuffers,
   rowBuffers,
   SCORES,
@@ -48,7 +47,7 @@ export function checkState(program: KernelProgram, findings: Findings): void {
   const probed = new Set(
     program.bodies.flatMap(({ kernels }) => kernels.flatMap(({ kind, out }) => (kind === 'probe' ? out?.buffer : []))),
   );
-  const probes = { ofBlocks: probed.has(PROBES), ofLists: probed.has(KV_PROBES) };
+  const probes = { ofBlocks: [...probed].some((name) => name !== KV_PROBES), ofLists: probed.has(KV_PROBES) };
   const wanted = [
     ...rowBuffers(),
     ...(needsWalk(program) ? walkBuffers(program) : []),

@@ -25,7 +25,9 @@ const PROGRESS_STEPS = 10_000;
 
 export function profileCommand(io: Io): Command {
   return new Command('profile')
-    .description('measure how much each residual block adds to the hidden state: ‖f‖ / ‖x‖ and ‖f‖ / ‖x + f‖')
+    .description(
+      'measure how much each residual block adds to the hidden state, and what a skipped one leaves in the KV cache',
+    )
     .argument('<model>', 'a checkpoint folder')
     .option('--text <file...>', 'texts to run a language model on, UTF-8')
     .addOption(
@@ -44,7 +46,11 @@ export function profileCommand(io: Io): Command {
     .addOption(formatOption())
     .addHelpText(
       'after',
-      '\nThe profile is written when it is complete; until then OUTPUT.partial has what is done, after Ctrl-C too.\n' +
+      '\nResidual ratios: ‖f‖ / ‖x‖ and ‖f‖ / ‖x + f‖, with x what enters a block and f what its branch adds.\n' +
+        'KV errors, ‖right − left‖ / ‖right‖, say what to expect of --kv for a token that skips an attention block, and all since\n' +
+        'the attention block before: k and v under latest and project, to those of a token that skips nothing; under absent,\n' +
+        'the hidden state that leaves the block of a token that sees no other token there, to that of one that sees all.\n' +
+        '\nThe profile is written when it is complete; until then OUTPUT.partial has what is done, after Ctrl-C too.\n' +
         '\nExamples:\n  $ radialc profile ./opt-125m --text wiki.txt -o opt-125m.json\n' +
         '  $ radialc profile ./opt-125m --text wiki.txt -o opt-125m.json --resume\n' +
         '  $ radialc profile ./opt-125m --text wiki.txt --shard 0/2 -o 0.json   # and 1/2, on another machine; then\n' +
@@ -129,11 +135,11 @@ function print({ profile, tokens, seconds }: Profiled, { output, format }: Profi
 /** What `--format=json` prints of a profile: its statistics, without the counts. */
 export function profileJson(profile: Profile, output: string): object {
   const { subject, shard, windows, tokens } = profile;
-  const { model, roles, blocks } = summaryOf(profile);
-  return { output, ...subject, shard, windows, tokens, statistics: { model, roles }, blocks };
+  const { model, roles, kv, blocks } = summaryOf(profile);
+  return { output, ...subject, shard, windows, tokens, statistics: { model, roles, kv }, blocks };
 }
 
-/** A line for each block: quartiles of both ratios, and the median of the first as a bar. */
+/** A line for each block: quartiles of both ratios, and the median of the first as a bar; KV errors of attention blocks. */
 export function profileReport(profile: Profile, output: string): string {
   const { subject, shard, windows, tokens } = profile;
   const summary = summaryOf(profile);
@@ -154,7 +160,33 @@ export function profileReport(profile: Profile, output: string): string {
     `${output}: ${subject.model.family}, ${summary.blocks.length} blocks, ${tokens} tokens in ${windows} ${kind}${part}`,
     '',
     table(['block', 'role', '‖f‖/‖x‖ 25%', 'median', '75%', '‖f‖/‖x+f‖ 25%', 'median', '75%', ''], rows),
+    ...kvTable(summary),
   ].join('\n');
+}
+
+const kvColumns = {
+  latest_k: 'latest k',
+  latest_v: 'latest v',
+  project_k: 'project k',
+  project_v: 'project v',
+  absent: 'absent x+f',
+} as const satisfies Record<keyof Summary['kv'], string>;
+
+/** Medians and 95 % quantiles of relative errors; nothing where none were counted. */
+function kvTable({ blocks, kv }: Summary): readonly string[] {
+  const names = Object.keys(kvColumns) as readonly (keyof typeof kvColumns)[];
+  const row = (name: string, found: Summary['kv']): readonly string[] => {
+    return [name, ...names.flatMap((report) => [decimals(found[report]?.median), decimals(found[report]?.p95)])];
+  };
+  const there = blocks.filter((block) => Object.keys(block.kv).length > 0);
+  if (there.length === 0) return [];
+  const rows = [...there.map((block) => row(`^${block.id}`, block.kv)), row('all', kv)];
+  const head = ['KV errors', ...names.flatMap((report) => [kvColumns[report], '95%'])];
+  return ['', table(head, rows)];
+}
+
+function decimals(value: number | undefined): string {
+  return value?.toFixed(4) ?? '';
 }
 
 function pooledRows({ model, roles }: Summary): readonly (readonly string[])[] {

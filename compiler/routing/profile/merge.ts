@@ -2,7 +2,7 @@
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import { checkOutput, writeOutput } from '../output.ts';
 import { FORMAT, profileText } from './print.ts';
-import { WHOLE, addProfile, createProfile, differences } from './profile.ts';
+import { WHOLE, addProfile, createProfile, differences, planOf } from './profile.ts';
 import type { Profile } from './profile.ts';
 import { readProfile } from './read.ts';
 
@@ -15,7 +15,7 @@ export function mergeProfiles(paths: readonly string[], out: string): Profile {
   for (const path of paths) {
     const profile = readProfile(path);
     if (merged === undefined) {
-      merged = createProfile(profile.subject, WHOLE, profile.blocks);
+      merged = createProfile(profile.subject, WHOLE, profile.blocks.map(planOf));
       count = profile.shard.count;
     }
     checkShard(profile, { path, count, shards });
@@ -74,7 +74,7 @@ function checkSubject(
       help: 'merge profiles of one model, made with the same options on the same files',
     });
   }
-  const text = (list: Profile['blocks']): string => list.map(({ id, role }) => `${id} ${role}`).join();
+  const text = (list: Profile['blocks']): string => JSON.stringify(list.map(planOf));
   if (text(first.profile.blocks) !== text(blocks)) {
     fail('RC1213', 'the file is not a profile: it has other blocks than the model that it names', {
       place,

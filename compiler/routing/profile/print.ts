@@ -1,8 +1,8 @@
 /** @file A profile as JSON: the same profile is the same text, byte for byte. */
 import { jsonLines } from '../output.ts';
 import { HIGHEST, LOWEST, PER_OCTAVE } from './histogram.ts';
-import { pooled } from './profile.ts';
-import type { Profile, Role } from './profile.ts';
+import { mapOf, pooled, pooledKv } from './profile.ts';
+import type { Of, Profile, Role } from './profile.ts';
 import { statisticsOf } from './statistics.ts';
 import type { Statistics } from './statistics.ts';
 import { UNITS, sumOf } from './tally.ts';
@@ -10,7 +10,7 @@ import type { Tally } from './tally.ts';
 
 export const FORMAT = 'radial-profile';
 /** Raised when an older reader could not read a newer profile correctly. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 interface Pair {
   readonly input: Statistics | null;
@@ -25,7 +25,12 @@ function pairOf({ input, output }: { readonly input: Tally; readonly output: Tal
 export interface Summary {
   readonly model: Pair;
   readonly roles: Readonly<Record<Role, Pair>>;
-  readonly blocks: readonly (Pair & { readonly id: number; readonly role: Role })[];
+  readonly kv: Of<Statistics | null>;
+  readonly blocks: readonly (Pair & {
+    readonly id: number;
+    readonly role: Role;
+    readonly kv: Of<Statistics | null>;
+  })[];
 }
 
 export function summaryOf(profile: Profile): Summary {
@@ -33,14 +38,17 @@ export function summaryOf(profile: Profile): Summary {
   return {
     model: pairOf(pooled(profile)),
     roles: { attention: of('attention'), mlp: of('mlp') },
-    blocks: profile.blocks.map(({ id, role, input, output }) => ({ id, role, ...pairOf({ input, output }) })),
+    kv: mapOf(pooledKv(profile), statisticsOf),
+    blocks: profile.blocks.map(({ id, role, input, output, kv }) => {
+      return { id, role, ...pairOf({ input, output }), kv: mapOf(kv, statisticsOf) };
+    }),
   };
 }
 
 /** As plain data, in the order of the file. */
 export function profileData(profile: Profile) {
   const { subject, shard, next, windows, tokens, blocks } = profile;
-  const { model, roles: ofRoles, blocks: ofBlocks } = summaryOf(profile);
+  const { model, roles: ofRoles, kv: ofKv, blocks: ofBlocks } = summaryOf(profile);
   return {
     format: FORMAT,
     version: VERSION,
@@ -50,13 +58,18 @@ export function profileData(profile: Profile) {
     windows,
     tokens,
     histogram: { perOctave: PER_OCTAVE, lowest: LOWEST, highest: HIGHEST, unitsOfSum: UNITS },
-    statistics: { model, roles: ofRoles },
-    blocks: blocks.map(({ id, role, input, output }, i) => ({
+    statistics: { model, roles: ofRoles, kv: ofKv },
+    blocks: blocks.map(({ id, role, input, output, kv }, i) => ({
       id,
       role,
-      statistics: { input: ofBlocks[i]?.input ?? null, output: ofBlocks[i]?.output ?? null },
+      statistics: {
+        input: ofBlocks[i]?.input ?? null,
+        output: ofBlocks[i]?.output ?? null,
+        kv: ofBlocks[i]?.kv ?? {},
+      },
       input: tallyData(input),
       output: tallyData(output),
+      kv: mapOf(kv, tallyData),
     })),
   };
 }

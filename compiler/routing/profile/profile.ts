@@ -1,10 +1,17 @@
 /**
- * @file A profile: how much each residual block adds to the hidden state, over many tokens.
+ * @file A profile: how much each residual block adds to the hidden state, over many tokens, and what its KV list would lack.
  *
  * The residual ratio of a token at a block is ‖f‖ / ‖x‖ (`input`) or ‖f‖ / ‖x + f‖ (`output`), with x what enters the block
  * and f what its branch adds (Dotzel et al. 2024, arXiv 2404.04900). Every position of every window counts, the start
  * token's too. A token counts at the blocks that it executed.
+ *
+ * KV errors are relative: ‖right − left‖ / ‖right‖. `latest_k` to `project_v`: k and v of an attention block of a token that
+ * skips it and all blocks since the attention block before, as the policy leaves them, to those that it leaves when it skips
+ * nothing. `absent`: the hidden state that leaves the block of a token that no other token has left an entry for, to that of
+ * one that sees all.
  */
+import { KV_PROBE_COLUMNS, PROBE_COLUMNS, kvReports } from '../../../runtime/artifact/index.ts';
+import type { KvReport } from '../../../runtime/artifact/index.ts';
 import type { InputFile } from '../text/files.ts';
 import { addTally, count, createTally, totalOf } from './tally.ts';
 import type { Tally } from './tally.ts';
@@ -40,6 +47,18 @@ export interface BlockProfile {
   readonly role: Role;
   readonly input: Tally;
   readonly output: Tally;
+  /** Relative errors of what KV policies leave: of the reports that the program makes of this block. */
+  readonly kv: Of<Tally>;
+}
+
+/** Something for each of some reports. */
+export type Of<T> = Readonly<Partial<Record<KvReport, T>>>;
+
+/** What a block's profile counts. */
+export interface BlockPlan {
+  readonly id: number;
+  readonly role: Role;
+  readonly reports: readonly KvReport[];
 }
 
 /** Changed in place by {@link countToken}. */
@@ -58,24 +77,48 @@ export interface Profile {
 export const WHOLE: Shard = { index: 0, count: 1 };
 
 /** A profile in which nothing has been counted. */
-export function createProfile(
-  subject: Subject,
-  shard: Shard,
-  blocks: readonly { readonly id: number; readonly role: Role }[],
-): Profile {
-  const empty = blocks.map(({ id, role }) => ({ id, role, input: createTally(), output: createTally() }));
+export function createProfile(subject: Subject, shard: Shard, blocks: readonly BlockPlan[]): Profile {
+  const empty = blocks.map(({ id, role, reports }): BlockProfile => {
+    return { id, role, input: createTally(), output: createTally(), kv: ofEach(reports, createTally) };
+  });
   return { subject, shard, next: 0, windows: 0, tokens: 0, blocks: empty };
 }
 
-/** Counts a token at the blocks of its path. `norms`: ‖x‖, ‖f‖ and ‖x + f‖ of block b from 3 · b on. */
-export function countToken(profile: Profile, norms: Float32Array, path: readonly number[]): void {
+export function planOf({ id, role, kv }: BlockProfile): BlockPlan {
+  return { id, role, reports: kvReports.filter((report) => kv[report] !== undefined) };
+}
+
+/** In the order of all reports. */
+export function ofEach<T>(reports: readonly KvReport[], make: (report: KvReport) => T): Of<T> {
+  return Object.fromEntries(reports.map((report) => [report, make(report)]));
+}
+
+export function mapOf<T, U>(values: Of<T>, change: (value: T) => U): Of<U> {
+  const there = Object.entries(values) as readonly (readonly [KvReport, T])[];
+  return Object.fromEntries(there.map(([report, value]) => [report, change(value)]));
+}
+
+/** What probes say of a token: `norms` of block b, ‖x‖, ‖f‖ and ‖x + f‖, from 3 · b on; `kvNorms` of its reports from 15 · b on. */
+export interface Norms {
+  readonly norms: Float32Array;
+  readonly kvNorms?: Float32Array | undefined;
+}
+
+/** Counts a token at the blocks of its path. */
+export function countToken(profile: Profile, { norms, kvNorms }: Norms, path: readonly number[]): void {
   profile.tokens++;
-  for (const { id, input, output } of profile.blocks) {
+  for (const { id, input, output, kv } of profile.blocks) {
     const [x, f, sum] = [norms[3 * id] ?? NaN, norms[3 * id + 1] ?? NaN, norms[3 * id + 2] ?? NaN];
     // Blocks that were not executed have NaN; others may have it too, where numbers overflow.
     if (Number.isNaN(x) && !path.includes(id)) continue;
     count(input, f / x);
     count(output, f / sum);
+    for (const [i, report] of kvReports.entries()) {
+      const tally = kv[report];
+      if (tally === undefined) continue;
+      const at = KV_PROBE_COLUMNS * id + PROBE_COLUMNS * i;
+      count(tally, (kvNorms?.[at + 2] ?? NaN) / (kvNorms?.[at] ?? NaN));
+    }
   }
 }
 
@@ -83,11 +126,15 @@ export function countToken(profile: Profile, norms: Float32Array, path: readonly
 export function addProfile(into: Profile, other: Profile): void {
   into.windows += other.windows;
   into.tokens += other.tokens;
-  into.blocks.forEach(({ input, output }, i) => {
+  into.blocks.forEach(({ input, output, kv }, i) => {
     const block = other.blocks[i];
     if (block === undefined) return;
     addTally(input, block.input);
     addTally(output, block.output);
+    for (const report of kvReports) {
+      const [tally, more] = [kv[report], block.kv[report]];
+      if (tally !== undefined && more !== undefined) addTally(tally, more);
+    }
   });
 }
 
@@ -95,6 +142,12 @@ export function addProfile(into: Profile, other: Profile): void {
 export function pooled({ blocks }: Profile, role?: Role): { readonly input: Tally; readonly output: Tally } {
   const chosen = blocks.filter((block) => role === undefined || block.role === role);
   return { input: totalOf(chosen.map(({ input }) => input)), output: totalOf(chosen.map(({ output }) => output)) };
+}
+
+/** The errors of all blocks that have such a report, taken together. */
+export function pooledKv({ blocks }: Profile): Of<Tally> {
+  const there = kvReports.filter((report) => blocks.some(({ kv }) => kv[report] !== undefined));
+  return ofEach(there, (report) => totalOf(blocks.flatMap(({ kv }) => kv[report] ?? [])));
 }
 
 /** Fields in which two subjects differ, with both values as text. */

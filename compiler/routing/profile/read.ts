@@ -4,13 +4,15 @@ import { z } from 'zod';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import { parseJson, readNamed } from '../../frontend/index.ts';
 import type { JsonDocument } from '../../frontend/json.ts';
+import { kvReports } from '../../../runtime/artifact/index.ts';
 import { BUCKETS, HIGHEST, LOWEST, PER_OCTAVE } from './histogram.ts';
 import { FORMAT, VERSION, profileData } from './print.ts';
+import { mapOf } from './profile.ts';
 import type { Profile } from './profile.ts';
 import { UNITS, finiteCount } from './tally.ts';
 import type { Tally } from './tally.ts';
 
-/** A thousand blocks come to some 20 MB. */
+/** A thousand blocks come to some 50 MB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 const natural = z.number().int().min(0);
@@ -47,6 +49,8 @@ const statistics = z
   })
   .nullable();
 const pair = z.strictObject({ input: statistics, output: statistics });
+const report = z.enum(kvReports);
+const kvStatistics = z.partialRecord(report, statistics);
 
 const schema = z.strictObject({
   format: z.literal(FORMAT),
@@ -67,15 +71,20 @@ const schema = z.strictObject({
     highest: z.literal(HIGHEST),
     unitsOfSum: z.literal(UNITS),
   }),
-  statistics: z.strictObject({ model: pair, roles: z.strictObject({ attention: pair, mlp: pair }) }),
+  statistics: z.strictObject({
+    model: pair,
+    roles: z.strictObject({ attention: pair, mlp: pair }),
+    kv: kvStatistics,
+  }),
   blocks: z
     .array(
       z.strictObject({
         id: natural,
         role: z.enum(['attention', 'mlp']),
-        statistics: pair,
+        statistics: pair.extend({ kv: kvStatistics }),
         input: tally,
         output: tally,
+        kv: z.partialRecord(report, tally),
       }),
     )
     .min(1),
@@ -83,9 +92,16 @@ const schema = z.strictObject({
 
 type Data = z.infer<typeof schema>;
 
+/** What is known of a profile of any version. */
+const header = z.looseObject({ format: z.literal(FORMAT), version: natural });
+
 /** @throws RadialError RC0132, RC0134, RC0155, RC0150 to RC0154 (the file), RC1213 */
 export function readProfile(path: string): Profile {
   const document = parseJson(readNamed(path, MAX_BYTES), path);
+  const { data: known } = header.safeParse(document.value);
+  if (known !== undefined && known.version !== VERSION) {
+    refuse(document, `its format has version ${known.version}, expected ${VERSION}`, ['version']);
+  }
   const parsed = schema.safeParse(document.value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -112,6 +128,7 @@ function profileOf(data: Data): Profile {
       role: block.role,
       input: tallyOf(block.input),
       output: tallyOf(block.output),
+      kv: mapOf(block.kv, tallyOf),
     })),
   };
 }
@@ -148,13 +165,15 @@ function checkCounts({ shard, next, windows, tokens, blocks }: Profile, document
   if (next !== null && windows !== Math.max(0, Math.ceil((next - shard.index) / shard.count))) {
     refuse(document, `${windows} windows of the shard cannot be done before window ${next}`, ['windows']);
   }
-  for (const [i, { id, input, output }] of blocks.entries()) {
+  for (const [i, { id, role, input, output, kv }] of blocks.entries()) {
     const place = ['blocks', i];
     const executed = executions(input);
-    if (executed !== executions(output) || executed > tokens) {
+    const others = [output, ...Object.values(kv)];
+    if (others.some((counted) => executions(counted) !== executed) || executed > tokens) {
       refuse(document, `the counts of block ${id} contradict each other`, place);
     }
-    if ([input, output].some((counted) => (finiteCount(counted) === 0) !== counted.min > counted.max)) {
+    if (role === 'mlp' && Object.keys(kv).length > 0) refuse(document, `block ${id} has no KV list`, place);
+    if ([input, ...others].some((counted) => (finiteCount(counted) === 0) !== counted.min > counted.max)) {
       refuse(document, `the extremes of block ${id} are not those of its counts`, place);
     }
     if (id <= (blocks[i - 1]?.id ?? -1)) refuse(document, `block ${id} is not in its place`, place);

@@ -5,6 +5,7 @@
  * start and passes over the windows that are done, so it ends in the same bytes as one without interruption.
  */
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import { kvReports } from '../../../runtime/artifact/index.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
 import { openModel } from '../open.ts';
 import type { OpenModel } from '../open.ts';
@@ -13,7 +14,7 @@ import { checkFile, describeFile } from '../text/files.ts';
 import { partialFile, readPartial, removePartial, requireNoPartial } from './files.ts';
 import { FORMAT, profileText } from './print.ts';
 import { countToken, createProfile } from './profile.ts';
-import type { Profile, Shard, Subject } from './profile.ts';
+import type { BlockPlan, Profile, Shard, Subject } from './profile.ts';
 import { itemsOf } from './windows.ts';
 import type { Item, Sources } from './windows.ts';
 
@@ -49,13 +50,9 @@ export async function profileModel(request: ProfileRequest): Promise<Profiled> {
   for (const path of paths) checkFile(path, input);
   checkOutput(out, { format: FORMAT, inputs: paths });
   if (!resume) requireNoPartial(out);
-  const opened = await openModel(request.model, { window: request.window, signal });
+  const opened = await openModel(request.model, { window: request.window, kvProbes: true, signal });
   try {
-    const fresh = createProfile(
-      await subjectOf(request, opened),
-      request.shard,
-      opened.model.info.routing.blocks.map(({ id, role }) => ({ id, role })),
-    );
+    const fresh = createProfile(await subjectOf(request, opened), request.shard, plansOf(opened));
     const profile = resume ? readPartial(out, fresh) : fresh;
     const [started, before] = [performance.now(), profile.tokens];
     await runSaving(opened.model, profile, request);
@@ -66,6 +63,16 @@ export async function profileModel(request: ProfileRequest): Promise<Profiled> {
   } finally {
     opened.model.dispose();
   }
+}
+
+/** The first attention block has none before it whose k and v it could be compared with. */
+function plansOf({ model, hasKvProbes }: OpenModel): readonly BlockPlan[] {
+  const { blocks } = model.info.routing;
+  const first = blocks.findIndex(({ role }) => role === 'attention');
+  return blocks.map(({ id, role }, i) => {
+    const all = hasKvProbes && role === 'attention' ? kvReports : [];
+    return { id, role, reports: i === first ? all.filter((report) => report === 'absent') : all };
+  });
 }
 
 /** @throws RadialError RC1202, RC1203, RC1205 */
@@ -135,9 +142,9 @@ async function runAll(model: RadialModel, profile: Profile, request: ProfileRequ
 
 /** All of the item or nothing of it: an interrupt comes before anything is counted. */
 async function countItem(model: RadialModel, profile: Profile, { input }: Item, signal: AbortSignal): Promise<void> {
-  const { probes = [], path } = await model.forward(input, { positions: [], signal });
+  const { probes = [], kvProbes, path } = await model.forward(input, { positions: [], signal });
   probes.forEach((norms, position) => {
-    countToken(profile, norms, path[position] ?? []);
+    countToken(profile, { norms, kvNorms: kvProbes?.[position] }, path[position] ?? []);
   });
   profile.windows++;
 }

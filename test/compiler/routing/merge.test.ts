@@ -76,7 +76,7 @@ describe('radialc merge refuses', () => {
     });
     const cases: readonly (readonly [string, unknown])[] = [
       ['another format', { ...sound, format: 'notes' }],
-      ['a newer version', { ...sound, version: 2 }],
+      ['a newer version', { ...sound, version: 3 }],
       ['a family that would talk to the terminal', { ...sound, model: { ...sound.model, family: '\u001b[2J' } }],
       ['an unknown field', { ...sound, more: 1 }],
       ['a shard that is none', { ...sound, shard: { index: 3, count: 3 } }],
