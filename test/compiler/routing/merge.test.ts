@@ -61,6 +61,7 @@ describe('radialc merge refuses', () => {
       readonly id: number;
       readonly input: Readonly<Record<string, unknown>> & { readonly zero: number };
       readonly statistics: object;
+      readonly kv: { readonly absent: object };
     }
     interface Data {
       readonly blocks: readonly Block[];
@@ -68,15 +69,19 @@ describe('radialc merge refuses', () => {
       readonly model: object;
     }
     const sound = readJson(shard(0)) as Data;
-    const [first, ...others] = sound.blocks;
-    assert.ok(first !== undefined);
-    const withInput = (changes: object): Data => ({
+    const [first, second, ...others] = sound.blocks;
+    assert.ok(first !== undefined && second !== undefined);
+    const withBlock = (changes: object): object => ({
       ...sound,
-      blocks: [{ ...first, input: { ...first.input, ...changes } }, ...others],
+      blocks: [{ ...first, ...changes }, second, ...others],
     });
+    const withInput = (changes: object): object => withBlock({ input: { ...first.input, ...changes } });
     const cases: readonly (readonly [string, unknown])[] = [
       ['another format', { ...sound, format: 'notes' }],
       ['a newer version', { ...sound, version: 3 }],
+      ['KV errors of fewer tokens', withBlock({ kv: { ...first.kv, absent: { ...first.kv.absent, nonFinite: 1 } } })],
+      ['KV errors of a block without a list', { ...sound, blocks: [first, { ...second, kv: first.kv }, ...others] }],
+      ['KV errors of an unknown kind', withBlock({ kv: { ...first.kv, newest_k: first.kv.absent } })],
       ['a family that would talk to the terminal', { ...sound, model: { ...sound.model, family: '\u001b[2J' } }],
       ['an unknown field', { ...sound, more: 1 }],
       ['a shard that is none', { ...sound, shard: { index: 3, count: 3 } }],
@@ -91,7 +96,7 @@ describe('radialc merge refuses', () => {
       ['no minimum', withInput({ min: null })],
       ['a minimum above the maximum', withInput({ min: 1e6 })],
       ['buckets that end behind the last one', withInput({ first: 2047 })],
-      ['other statistics', { ...sound, blocks: [{ ...first, statistics: { input: null, output: null } }, ...others] }],
+      ['other statistics', withBlock({ statistics: { input: null, output: null } })],
       ['an array', [sound]],
       ['nothing', null],
     ];
@@ -100,6 +105,15 @@ describe('radialc merge refuses', () => {
       const stderr = await fails('RC1213', ...merge(shard(0), at('bad.json')));
       assert.match(stderr, /--> .*bad\.json/, what);
     }
+  });
+
+  it('RC1213: profiles of an earlier version, and says so', async () => {
+    writeJson(at('old.json'), { ...(readJson(shard(1)) as object), version: 1 });
+    await refused(
+      'RC1213',
+      merge(shard(0), at('old.json'), shard(2)),
+      /its format has version 1, expected 2[^]*old\.json/,
+    );
   });
 
   it('RC1213: another graph under the same hash', async () => {

@@ -4,7 +4,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadCheckpoint } from '../../../compiler/frontend/index.ts';
 import type { Statistics, Summary } from '../../../compiler/routing/index.ts';
 import { createInterpreter } from '../../../ir/index.ts';
+import { kvReports } from '../../../runtime/artifact/index.ts';
 import { createTokenizer } from '../../../runtime/tokenizer.ts';
+import { kvPairs } from '../../support/kv-pairs.ts';
 import {
   checkpoint,
   filesOf,
@@ -23,7 +25,7 @@ interface Report {
   readonly windows: number;
   readonly tokens: number;
   readonly tokensPerSecond: number;
-  readonly statistics: Pick<Summary, 'model' | 'roles'>;
+  readonly statistics: Pick<Summary, 'model' | 'roles' | 'kv'>;
   readonly blocks: Summary['blocks'];
 }
 
@@ -127,6 +129,41 @@ describe('radialc profile', () => {
     assert.ok(report.tokensPerSecond > 0);
   });
 
+  it('gives the KV errors of walks that skip, by the interpreter', async () => {
+    const report = await profile('kv.json', '--max-tokens', '40');
+    const { network, weights, checkpoint: opened } = loadCheckpoint(at('model'));
+    const ids = createTokenizer(tokenizerJson(), undefined).encode(text).slice(0, 40);
+    const errors = new Map<string, number[]>();
+    for (let from = 0; from < ids.length; from += 15) {
+      for (const [key, { right, left }] of kvPairs(network, weights, [2, ...ids.slice(from, from + 15)])) {
+        const [block = '', , name = ''] = key.split(' ');
+        const error = Math.hypot(...right.map((value, i) => value - (left[i] ?? NaN))) / Math.hypot(...right);
+        errors.set(`${block} ${name}`, [...(errors.get(`${block} ${name}`) ?? []), error]);
+      }
+    }
+    opened.close();
+    const names = (id: number): readonly string[] =>
+      Object.keys(report.blocks.find((block) => block.id === id)?.kv ?? {});
+    assert.deepEqual([names(0), names(1), names(2), names(3)], [['absent'], [], [...kvReports], []]);
+    // The first token of a window sees no other anyway: an error of about zero, to which a relative tolerance means nothing.
+    const large = (values: readonly number[]): readonly number[] => values.filter((value) => value > 1e-3);
+    for (const { id, kv } of report.blocks) {
+      for (const [name, found] of Object.entries(kv)) {
+        const expected = errors.get(`${id} ${name}`) ?? [];
+        if (name !== 'absent') assertStatistics(found, expected, `block ${id}, ${name}`);
+        assert.equal(large(expected).length, expected.length - (name === 'absent' ? 3 : 0));
+        const mean = expected.reduce((sum, value) => sum + value, 0) / expected.length;
+        assert.ok(
+          Math.abs((found?.mean ?? NaN) / mean - 1) < 1e-4,
+          `block ${id}, ${name}: ${found?.mean}, not ${mean}`,
+        );
+        assert.equal(found?.count, expected.length);
+      }
+    }
+    const all = kvReports.map((name) => report.statistics.kv[name]?.count);
+    assert.deepEqual(all, [43, 43, 43, 43, 86]);
+  });
+
   it('leaves the profile and nothing else, the same bytes each time', async () => {
     const before = filesOf(at());
     await profile('first.json');
@@ -177,6 +214,10 @@ describe('radialc profile', () => {
     for (const name of ['attention', 'mlp', 'blocks']) {
       assert.match(stdout, new RegExp(String.raw`^all +${name} +${six}$`, 'm'));
     }
+    const four = Array.from({ length: 4 }, () => number).join(' +');
+    assert.match(stdout, /^KV errors +latest k +95% +latest v .* absent x\+f +95%$/m);
+    assert.match(stdout, new RegExp(String.raw`^\^0 +${number} +${number}$`, 'm'));
+    assert.match(stdout, new RegExp(String.raw`^\^2 +${four} +${six}$`, 'm'));
     assert.match(stdout, /^\d+ tokens in \d+\.\d s, \d+ tokens\/s$/m);
   });
 
