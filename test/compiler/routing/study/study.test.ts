@@ -57,8 +57,7 @@ describe('a study', () => {
         const series = new Set(study.routes.map((route) => route.series));
         const expected = {
           gate: ['dense', 'learned', 'oracle-on', 'oracle-off', 'random', 'static', 'exit'],
-          // Under `absent` an on-policy oracle is not exact.
-          hub: ['dense', 'learned', 'oracle-off', 'random', 'static', 'exit'],
+          hub: ['dense', 'learned', 'oracle-on', 'oracle-off', 'random', 'static', 'exit'],
           dense: ['dense', 'oracle-on', 'oracle-off', 'random', 'static', 'exit'],
         }[name];
         assert.deepEqual([...series], expected);
