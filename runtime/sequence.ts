@@ -91,9 +91,10 @@ function joined(parts: readonly Probes[]): Probes {
 }
 
 /** What the probes say of the rows of the last pass, with NaN for blocks that are not in a row's walk. */
-export function readProbes({ info, probes, kvProbes }: Program, walks: readonly Walk[]): Probes {
-  const blocks = (info.routing.blocks.at(-1)?.id ?? -1) + 1;
-  const copies = (rowOf: typeof probes, columns: number): readonly Float32Array[] =>
+export function readProbes(program: Program, walks: readonly Walk[]): Probes {
+  const { routing, abi } = program.info;
+  const blocks = (routing.blocks.at(-1)?.id ?? -1) + 1;
+  const copies = (rowOf: (row: number) => Float32Array | undefined, columns: number): readonly Float32Array[] =>
     walks.map((walk, row) => {
       const found = rowOf(row) ?? new Float32Array();
       const copy = new Float32Array(columns * blocks).fill(NaN);
@@ -101,8 +102,8 @@ export function readProbes({ info, probes, kvProbes }: Program, walks: readonly 
       return copy;
     });
   return {
-    ...(info.abi.probes && { probes: copies(probes, PROBE_COLUMNS) }),
-    ...(info.abi.kvProbes && { kvProbes: copies(kvProbes, KV_PROBE_COLUMNS) }),
+    ...(abi.probes && { probes: copies((row) => program.probes(row), PROBE_COLUMNS) }),
+    ...(abi.kvProbes && { kvProbes: copies((row) => program.kvProbes(row), KV_PROBE_COLUMNS) }),
   };
 }
 

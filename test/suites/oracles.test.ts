@@ -50,9 +50,7 @@ describe('oracles', () => {
         const expected = interpreted(network, ids, kind, threshold);
         // Where a change of the threshold decides something, rounding may, too.
         for (const near of [0.9999, 1.0001]) {
-          fc.pre(
-            isDeepStrictEqual(interpreted(network, ids, kind, near * threshold).paths, expected.paths),
-          );
+          fc.pre(isDeepStrictEqual(interpreted(network, ids, kind, near * threshold).paths, expected.paths));
         }
         const { model } = await compiledNetwork(network, { chunk: 1 + (seed % 5) });
         const found = await model.forward(ids, { threshold });

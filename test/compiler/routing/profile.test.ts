@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadCheckpoint } from '../../../compiler/frontend/index.ts';
-import type { Statistics, Summary } from '../../../compiler/routing/index.ts';
+import type { Summary } from '../../../compiler/routing/index.ts';
 import { createInterpreter } from '../../../ir/index.ts';
-import { kvReports } from '../../../runtime/artifact/index.ts';
 import { createTokenizer } from '../../../runtime/tokenizer.ts';
-import { kvPairs } from '../../support/kv-pairs.ts';
 import {
   checkpoint,
   filesOf,
@@ -18,6 +16,7 @@ import {
   vitConfig,
   writeJson,
 } from '../cli/support.ts';
+import { assertStatistics } from './support.ts';
 
 interface Report {
   readonly model: { readonly sha256: string; readonly family: string };
@@ -25,7 +24,7 @@ interface Report {
   readonly windows: number;
   readonly tokens: number;
   readonly tokensPerSecond: number;
-  readonly statistics: Pick<Summary, 'model' | 'roles' | 'kv'>;
+  readonly statistics: Pick<Summary, 'model' | 'roles'>;
   readonly blocks: Summary['blocks'];
 }
 
@@ -57,30 +56,6 @@ function interpreted(
   }
   opened.close();
   return ratios;
-}
-
-function assertStatistics(found: Statistics | null, ratios: readonly number[], what: string): void {
-  const sorted = [...ratios].sort((a, b) => a - b);
-  const near = (value: number | undefined, expected: number | undefined, tolerance: number, name: string): void => {
-    const relative = Math.abs((value ?? NaN) / (expected ?? NaN) - 1);
-    assert.ok(relative <= tolerance, `${what}, ${name}: ${value}, not ${expected}`);
-  };
-  assert.ok(found !== null, what);
-  assert.equal(found.count, ratios.length, what);
-  near(found.mean, ratios.reduce((sum, value) => sum + value, 0) / ratios.length, 1e-4, 'mean');
-  near(found.min, sorted[0], 1e-4, 'min');
-  near(found.max, sorted.at(-1), 1e-4, 'max');
-  for (const [name, share] of [
-    ['p1', 0.01],
-    ['p5', 0.05],
-    ['p25', 0.25],
-    ['median', 0.5],
-    ['p75', 0.75],
-    ['p95', 0.95],
-    ['p99', 0.99],
-  ] as const) {
-    near(found[name], sorted[Math.floor(share * (sorted.length - 1))], 0.0115, name);
-  }
 }
 
 describe('radialc profile', () => {
@@ -127,41 +102,6 @@ describe('radialc profile', () => {
     }
     assert.equal(report.tokens, expected.get(0)?.input.length);
     assert.ok(report.tokensPerSecond > 0);
-  });
-
-  it('gives the KV errors of walks that skip, by the interpreter', async () => {
-    const report = await profile('kv.json', '--max-tokens', '40');
-    const { network, weights, checkpoint: opened } = loadCheckpoint(at('model'));
-    const ids = createTokenizer(tokenizerJson(), undefined).encode(text).slice(0, 40);
-    const errors = new Map<string, number[]>();
-    for (let from = 0; from < ids.length; from += 15) {
-      for (const [key, { right, left }] of kvPairs(network, weights, [2, ...ids.slice(from, from + 15)])) {
-        const [block = '', , name = ''] = key.split(' ');
-        const error = Math.hypot(...right.map((value, i) => value - (left[i] ?? NaN))) / Math.hypot(...right);
-        errors.set(`${block} ${name}`, [...(errors.get(`${block} ${name}`) ?? []), error]);
-      }
-    }
-    opened.close();
-    const names = (id: number): readonly string[] =>
-      Object.keys(report.blocks.find((block) => block.id === id)?.kv ?? {});
-    assert.deepEqual([names(0), names(1), names(2), names(3)], [['absent'], [], [...kvReports], []]);
-    // The first token of a window sees no other anyway: an error of about zero, to which a relative tolerance means nothing.
-    const large = (values: readonly number[]): readonly number[] => values.filter((value) => value > 1e-3);
-    for (const { id, kv } of report.blocks) {
-      for (const [name, found] of Object.entries(kv)) {
-        const expected = errors.get(`${id} ${name}`) ?? [];
-        if (name !== 'absent') assertStatistics(found, expected, `block ${id}, ${name}`);
-        assert.equal(large(expected).length, expected.length - (name === 'absent' ? 3 : 0));
-        const mean = expected.reduce((sum, value) => sum + value, 0) / expected.length;
-        assert.ok(
-          Math.abs((found?.mean ?? NaN) / mean - 1) < 1e-4,
-          `block ${id}, ${name}: ${found?.mean}, not ${mean}`,
-        );
-        assert.equal(found?.count, expected.length);
-      }
-    }
-    const all = kvReports.map((name) => report.statistics.kv[name]?.count);
-    assert.deepEqual(all, [43, 43, 43, 43, 86]);
   });
 
   it('leaves the profile and nothing else, the same bytes each time', async () => {

@@ -1,6 +1,7 @@
-/** @file What tests of refusals have in common. */
+/** @file What tests of profiles and of refusals have in common. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { Statistics } from '../../../compiler/routing/index.ts';
 import { fails, filesOf } from '../cli/support.ts';
 
 export type Refused = (code: string, args: readonly string[], message: RegExp) => Promise<void>;
@@ -16,4 +17,29 @@ export function refusing(at: (...parts: readonly string[]) => string): Refused {
     assert.match(stderr, /^ {2}help: /m);
     assert.deepEqual(contents(), before);
   };
+}
+
+/** Of these ratios: quantiles as near as the buckets allow, the rest within 1e-4. */
+export function assertStatistics(found: Statistics | null, ratios: readonly number[], what: string): void {
+  const sorted = [...ratios].sort((a, b) => a - b);
+  const near = (value: number | undefined, expected: number | undefined, tolerance: number, name: string): void => {
+    const relative = Math.abs((value ?? NaN) / (expected ?? NaN) - 1);
+    assert.ok(relative <= tolerance, `${what}, ${name}: ${value}, not ${expected}`);
+  };
+  assert.ok(found !== null, what);
+  assert.equal(found.count, ratios.length, what);
+  near(found.mean, ratios.reduce((sum, value) => sum + value, 0) / ratios.length, 1e-4, 'mean');
+  near(found.min, sorted[0], 1e-4, 'min');
+  near(found.max, sorted.at(-1), 1e-4, 'max');
+  for (const [name, share] of [
+    ['p1', 0.01],
+    ['p5', 0.05],
+    ['p25', 0.25],
+    ['median', 0.5],
+    ['p75', 0.75],
+    ['p95', 0.95],
+    ['p99', 0.99],
+  ] as const) {
+    near(found[name], sorted[Math.floor(share * (sorted.length - 1))], 0.0115, name);
+  }
 }

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { loadCheckpoint } from '../../../../compiler/frontend/index.ts';
 import type { Evaluation, OracleSummary, Routed } from '../../../../compiler/routing/index.ts';
 import { createInterpreter } from '../../../../ir/index.ts';
-import type { KvPolicy } from '../../../../ir/index.ts';
+import type { Interpreter, KvPolicy } from '../../../../ir/index.ts';
 import { passesNamed, runPasses } from '../../../../passes/index.ts';
 import { createTokenizer } from '../../../../runtime/tokenizer.ts';
 import {
@@ -23,12 +23,15 @@ type Report = OracleSummary & { readonly windows: number; readonly seed: number 
 
 const text = 'the cat sat on the other mat. then the thin moth went there. '.repeat(2);
 
-/** The interpreter on the first window, and what it says of a route. */
+/** The interpreter on the first window: what it says of a route, and what its oracle decides. */
 function interpreted(dir: string, kv: KvPolicy, targets: readonly number[]) {
   const { network, weights, checkpoint: opened } = loadCheckpoint(dir);
-  const { module } = runPasses(network, passesNamed(['radialize']), { options: { route: 'external', kv } });
-  assert.equal(module.stage, 'network');
-  const interpreter = createInterpreter(module, weights);
+  const interpreterOf = (route: 'external' | 'oracle_input'): Interpreter => {
+    const { module } = runPasses(network, passesNamed(['radialize']), { options: { route, kv } });
+    assert.equal(module.stage, 'network');
+    return createInterpreter(module, weights);
+  };
+  const [interpreter, deciding] = [interpreterOf('external'), interpreterOf('oracle_input')];
   const ids = [2, ...targets.slice(0, -1)];
   const ratios: number[][] = ids.map(() => []);
   const turns = network.blocks.map(() => 0);
@@ -43,7 +46,7 @@ function interpreted(dir: string, kv: KvPolicy, targets: readonly number[]) {
       turns[block] = (turns[block] ?? NaN) + (1 - dot / (Math.hypot(...x) * Math.hypot(...out))) / ids.length;
     },
   });
-  opened.close();
+  const decide = (threshold: number) => deciding.runTokens(ids, { threshold }).paths;
   const dense = logits.map(logProbabilities);
   const top = (row: readonly number[]): number => row.indexOf(Math.max(...row));
   const mean = (of: (position: number) => number): number => ids.reduce((sum, _, t) => sum + of(t), 0) / ids.length;
@@ -56,7 +59,7 @@ function interpreted(dir: string, kv: KvPolicy, targets: readonly number[]) {
       depth: mean((t) => walks[t]?.length ?? NaN),
     };
   };
-  return { ids, ratios, turns, scoreOf };
+  return { ids, ratios, turns, scoreOf, decide, close: () => opened.close() };
 }
 
 function assertScore(
@@ -85,7 +88,7 @@ describe('radialc oracle', () => {
 
   for (const kv of ['absent', 'project', 'latest'] as const) {
     it(`is, off-policy, what the interpreter says of the same routes; kv ${kv}`, async () => {
-      const { ids, ratios, turns, scoreOf } = interpreted(at('model'), kv, targets);
+      const { ids, ratios, turns, scoreOf, close } = interpreted(at('model'), kv, targets);
       const sorted = ratios.flat().sort((a, b) => a - b);
       const threshold = ((sorted[35] ?? NaN) + (sorted[36] ?? NaN)) / 2;
       const report = await oracle(
@@ -116,6 +119,21 @@ describe('radialc oracle', () => {
       const least = [0, 1, 2, 3, 4, 5].sort((a, b) => (turns[a] ?? 0) - (turns[b] ?? 0)).slice(0, 2);
       assertScore(level.baselines.static, scoreOf(ids.map(() => [0, 1, 2, 3, 4, 5].filter((b) => !least.includes(b)))));
       assertScore(level.baselines.exit, scoreOf(ids.map(() => [0, 1, 2, 3])));
+      close();
+    });
+  }
+
+  for (const kv of ['absent', 'project', 'latest'] as const) {
+    it(`is, on-policy, what the interpreter decides; kv ${kv}`, async () => {
+      const { ratios, scoreOf, decide, close } = interpreted(at('model'), kv, targets);
+      const sorted = ratios.flat().sort((a, b) => a - b);
+      const threshold = ((sorted[35] ?? NaN) + (sorted[36] ?? NaN)) / 2;
+      const args = ['--kv', kv, '--threshold', String(threshold), '--max-tokens', '20', '--no-baselines'];
+      const [level] = (await oracle('--policy', 'on', ...args)).thresholds;
+      const walks = decide(threshold);
+      assert.ok(walks.flat().length < 120 && walks.flat().length > 0);
+      assertScore(level?.oracle, scoreOf(walks));
+      close();
     });
   }
 
