@@ -7,7 +7,7 @@
  * The bundled dense model is profiled on the sample that texts.ts writes. Models that are not in this repository are folders
  * with a checkpoint and an expected.json, whose inputs they are profiled on: a Llama of stories (`runs[i].text`), and an image
  * model (`images[i].pixel_values`). Where expected.json has residual ratios of an input, computed elsewhere, the profile of that
- * input must agree within 1e-4. Writes profiles.json beside this file (medians of each block), and prints tables as Markdown.
+ * input must agree within 1e-4. Writes profiles.json (medians of each block; `-o`: elsewhere), and prints tables as Markdown.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -52,6 +52,7 @@ const { values: options } = parseArgs({
     texts: { type: 'string', default: '.cache/sotu' },
     stories: { type: 'string' },
     vit: { type: 'string' },
+    output: { type: 'string', short: 'o', default: join(dirname(fileURLToPath(import.meta.url)), 'profiles.json') },
   },
 });
 const TOLERANCE = 1e-4;
@@ -160,8 +161,7 @@ try {
     ...(options.stories === undefined ? [] : [stories(options.stories)]),
     ...(options.vit === undefined ? [] : [images(options.vit)]),
   ];
-  const out = join(dirname(fileURLToPath(import.meta.url)), 'profiles.json');
-  writeFileSync(out, `[\n${all.map(dataOf).join(',\n')}\n]\n`);
+  writeFileSync(options.output, `[\n${all.map(dataOf).join(',\n')}\n]\n`);
   process.stdout.write(`${tableOf(all)}\n\n`);
   for (const { name, profile: found, difference: off } of all) {
     const checked = off === null ? '' : `, residual ratios within ${off.toExponential(1)} of expected.json`;

@@ -2,14 +2,18 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { load } from '../../runtime/index.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const node = ['--import', 'ts-blank-space/register'];
 
-function run(script: string): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...node, script], { cwd: root, encoding: 'utf8' });
+function run(script: string, ...args: readonly string[]): string {
+  const command = [...node, script, ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   return stdout;
 }
@@ -47,6 +51,26 @@ describe('examples', function () {
       assert.match(text, new RegExp(`kv ${kv}: \\d+ tokens, 24 blocks`));
     }
     assert.match(text, /mean depth 16\.\d: \d+ % same next token/);
+  });
+
+  it('sotu-radial: profiles the bundled model', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'radialc-example-'));
+    try {
+      mkdirSync(join(dir, 'sample'));
+      writeFileSync(
+        join(dir, 'sample', 'union.txt'),
+        'To the Congress of the United States, on the state of the Union.\n',
+      );
+      const out = join(dir, 'profiles.json');
+      const text = run('examples/sotu-radial/profiles.ts', '--texts', dir, '-o', out);
+      assert.match(text, /^\| \^22 \|(?: \d+\.\d{3} \|){7}$/m);
+      assert.match(text, /^sotu-opt: 24 blocks, \d+ tokens$/m);
+      const [model] = JSON.parse(readFileSync(out, 'utf8')) as readonly { readonly blocks: readonly object[] }[];
+      assert.deepEqual(Object.keys(model?.blocks[0] ?? {}), ['id', 'role', 'input', 'output', 'absent']);
+      assert.equal(Object.keys(model?.blocks[2] ?? {}).length, 9);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 
   it('web-page: serves the page and a program that loads over http', async () => {

@@ -89,7 +89,7 @@ export function planOf({ id, role, kv }: BlockProfile): BlockPlan {
 }
 
 /** In the order of all reports. */
-export function ofEach<T>(reports: readonly KvReport[], make: (report: KvReport) => T): Of<T> {
+function ofEach<T>(reports: readonly KvReport[], make: (report: KvReport) => T): Of<T> {
   return Object.fromEntries(reports.map((report) => [report, make(report)]));
 }
 

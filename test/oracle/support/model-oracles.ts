@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor } from '../../../ir/interpreter/index.ts';
 import { booleanAttr, numberAttr } from '../../../ir/ops/attrs.ts';
+import { kvReports } from '../../../ir/ops/model.ts';
 import type { Draw } from '../../support/draw.ts';
 import { attention, causalMask, embed, patches, rotate } from './formulas.ts';
 import { floats, ids } from './inputs.ts';
@@ -65,7 +66,8 @@ export const modelOracles = {
     ulps: 8,
     cases: (draw) => {
       const shape = [draw.int(1, 7), draw.int(1, 20)];
-      return [{ operands: [floats(draw, shape), floats(draw, shape)], attrs: { block: 0 } }];
+      const operands = [floats(draw, shape), floats(draw, shape)];
+      return [{ block: 0 }, ...kvReports.map((of) => ({ block: 0, of }))].map((attrs) => ({ operands, attrs }));
     },
     reference: on2((x, f) =>
       tf.stack(
