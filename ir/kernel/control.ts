@@ -18,8 +18,8 @@
  *
  * `$router` [chunk, columns], only in programs with gates or a hub: their scores. `$level` [1]: what a gate's score must
  * exceed, see {@link gateLevel}, or the ratio that an oracle wants; written by the caller before the first pass. `$before`
- * [1, hidden], only in programs with an oracle: the hidden state before the block that it looks at. Where blocks score the gate behind them on their
- * way out: `$partial` [chunk, 8], what they leave for it, and `$scored` [chunk], the block whose gate that is.
+ * [1, hidden], only in programs with an oracle: the hidden state before the block that it looks at. Where blocks score the
+ * gate behind them on their way out: `$partial` [chunk, 8], what they leave for it, and `$scored` [chunk], the block whose gate that is.
  *
  * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.

@@ -7,7 +7,8 @@
  *
  * The first successor is the next block, so that a token without a route goes the sequential way; any block may follow,
  * the same one too, or the exit. In a network for images edges lead forward only, as they do where an oracle is asked
- * (`route: oracle_input`, `oracle_output`). `route: sequential` makes the chain again. Gates and hub go, since no edge asks them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
+ * (`route: oracle_input`, `oracle_output`). `route: sequential` makes the chain again. Gates and hub go, since no edge asks
+ * them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
  * for a route from outside, the number of blocks for the chain. Without options nothing changes.
  */
 import { MAX_HOPS, MAX_SUCCESSORS, fail, hopsKnown } from '../../ir/index.ts';
