@@ -228,14 +228,6 @@ export const verifyCodes = {
     explanation:
       'An edge `hub` needs the module’s `hub`, which scores all blocks and the exit. Networks for images have none: their tokens go through the blocks together.',
   },
-  RC0538: {
-    title: 'An oracle cannot look ahead',
-    explanation:
-      'An edge `oracle_input` or `oracle_output` leads to the first successor whose residual ratio is not below the threshold; to know it, a token ' +
-      'executes the block and takes that back. So all edges of the network lead forward, the lists of these ascend and end in `exit`, what ' +
-      'follows a block is the same in all lists, all oracles are of one kind, there are neither gates nor a hub beside them, and the blocks ' +
-      'have probes (pass insert-probes). Tokens of images go through the blocks together, so they have no oracle.',
-  },
   RC0537: {
     title: 'Score prepared for nobody',
     explanation:
@@ -245,5 +237,13 @@ export const verifyCodes = {
     title: 'Trace that no token can follow',
     explanation:
       'A trace names blocks of which each is a successor of the one before, so that a program may run them in a straight line. A block is in one trace at most, and once.',
+  },
+  RC0539: {
+    title: 'An oracle cannot look ahead',
+    explanation:
+      'An edge `oracle_input` or `oracle_output` leads to the first successor whose residual ratio is not below the threshold; to know it, a token ' +
+      'executes the block and takes that back. So all edges of the network lead forward, the lists of these ascend and end in `exit`, what ' +
+      'follows a block is the same in all lists, all oracles are of one kind, there are neither gates nor a hub beside them, and the blocks ' +
+      'have probes (pass insert-probes). Tokens of images go through the blocks together, so they have no oracle.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

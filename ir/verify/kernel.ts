@@ -21,7 +21,7 @@
  *     (RC0528)
  * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them,
  *     and has room for whatever the hop cap, the policies and the edges allow. (RC0529)
- * 14. Edges are as in a network; blocks that an oracle looks at have probes. (RC0515 to RC0518, RC0534 to RC0536, RC0538)
+ * 14. Edges are as in a network; blocks that an oracle looks at have probes. (RC0515 to RC0518, RC0534 to RC0536, RC0539)
  * 15. Either nothing has an address, or everything has: aligned, inside its region, and apart from all that lives at the
  *     same time. (RC0530)
  * 16. The buffers by which the caller, the control code and the bodies talk are there, each in its form. (RC0532)

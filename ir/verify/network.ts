@@ -32,7 +32,7 @@
  * 22. What follows a block with a gate is the same in all edges `gate` that name it. (RC0535)
  * 23. Edges `hub` are in language models that have a hub. (RC0536)
  * 24. Edges that ask an oracle are in language models, name successors in ascending order, the last one being exit, and
- *     all of one kind; all edges beside them lead forward, and none asks gates or a hub. (RC0538)
+ *     all of one kind; all edges beside them lead forward, and none asks gates or a hub. (RC0539)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';

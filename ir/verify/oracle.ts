@@ -15,7 +15,7 @@ export function checkOracle(graph: Graph, findings: Findings): void {
     const problem = problemOf(graph, id, edge, kind) ?? orderProblem(edge, behind);
     if (problem === undefined) return;
     const message = `an oracle cannot look ahead where ${subject.name} ${problem}`;
-    findings.add({ code: 'RC0538', message, help: '`radialc explain RC0538` says what an oracle needs' }, subject);
+    findings.add({ code: 'RC0539', message, help: '`radialc explain RC0539` says what an oracle needs' }, subject);
   };
   check(-1, graph.entry.edge, { name: 'entry', span: graph.entry.edge.span });
   for (const { id, edge } of graph.blocks) check(id, edge, { name: `block ^${id}`, span: edge.span });
@@ -52,6 +52,6 @@ export function checkLookedAt(program: KernelProgram, findings: Findings): void 
     const isProbed = kernels.some(({ out }) => out?.buffer === PROBES && out.from === PROBE_COLUMNS * id);
     if (!looked.has(id) || isProbed) continue;
     const message = `an oracle looks at block ^${id}, which has no probe`;
-    findings.add({ code: 'RC0538', message, help: 'insert-probes makes one' }, { name: `block ^${id}`, span });
+    findings.add({ code: 'RC0539', message, help: 'insert-probes makes one' }, { name: `block ^${id}`, span });
   }
 }

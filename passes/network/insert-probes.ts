@@ -24,11 +24,11 @@ export const insertProbes: NetworkPass = {
   },
 };
 
-/** @throws RadialError RC0610 */
+/** @throws RadialError RC0611 */
 function requireProbes(blocks: readonly Block[]): void {
   const blind = blocks.find(({ body }) => !body.ops.some(isProbe));
   if (blind === undefined) return;
-  fail('RC0610', `an oracle cannot see what block ^${blind.id} adds: its sum is part of a linear`, {
+  fail('RC0611', `an oracle cannot see what block ^${blind.id} adds: its sum is part of a linear`, {
     help: 'write the sum as an operation, `residual`, or leave the oracle out',
   });
 }

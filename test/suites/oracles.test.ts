@@ -88,10 +88,10 @@ describe('oracles', () => {
     await assert.rejects(model.forward([1], { threshold: -0.1 }), hasCode('RC0902'));
   });
 
-  it('refuse blocks whose sum they cannot see (RC0610)', async () => {
+  it('refuse blocks whose sum they cannot see (RC0611)', async () => {
     const network = tinyNetwork();
     const { module } = runPasses(network, passesNamed(['fuse-epilogue']), { options: {} });
     assert(module.stage === 'network');
-    await assert.rejects(compiledNetwork(module, { route: 'oracle_input' }), hasCode('RC0610', /block \^0/));
+    await assert.rejects(compiledNetwork(module, { route: 'oracle_input' }), hasCode('RC0611', /block \^0/));
   });
 });
