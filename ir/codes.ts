@@ -104,9 +104,9 @@ export const verifyCodes = {
       'Entry and all blocks yield the same hidden state f32[tokens, d] (the entry of an image network f32[context, d]); exit yields f32[tokens, n], or f32[1, n] for an image.',
   },
   RC0512: {
-    title: 'Wrong number of attention operations',
+    title: 'Wrong attention operations',
     explanation:
-      'A block of role `attention` holds exactly one `attention` operation; other blocks, entry and exit hold none.',
+      'A block of role `attention` holds exactly one `attention` operation, with a row for each token, so that each leaves its entry; other blocks, entry and exit hold none.',
   },
   RC0513: {
     title: 'Wrong residual sum',
@@ -164,9 +164,11 @@ export const verifyCodes = {
       'The columns of a kernel’s views and the shapes and layouts of its weights must fit together as the kernel’s definition says.',
   },
   RC0525: {
-    title: 'Scratch read before it is written',
+    title: 'Read before it is written',
     explanation:
-      'Nothing lasts in scratch buffers from one run of a body to the next: a kernel may read only columns that a kernel above it has written.',
+      'Nothing lasts in scratch buffers from one run of a body to the next: a kernel may read only columns that a kernel above it has written, in the same rows: ' +
+      'routed views reach other rows than views that are not. The same goes for scores, logits and the like; given are the hidden state, to the entry the pixels, ' +
+      'to blocks `$probability`, to a `finish` `$partial`.',
   },
   RC0526: {
     title: 'Output over an input',
@@ -211,7 +213,7 @@ export const verifyCodes = {
     title: 'Too few rows',
     explanation:
       'A kernel computes a row for each token of its row list, at most a chunk (in the exit of a language model: at most `head_rows`), or as many as its output has. ' +
-      'All views that it reads and writes have so many rows; a routed view has one for each token of the chunk.',
+      'All views that it reads and writes have so many rows; a routed view has one for each token of the chunk. `select` and `patchify` write to buffers that have no more rows than they make.',
   },
   RC0534: {
     title: 'All gates of an edge may be closed',
@@ -245,5 +247,27 @@ export const verifyCodes = {
       'executes the block and takes that back. So all edges of the network lead forward, the lists of these ascend and end in `exit`, what ' +
       'follows a block is the same in all lists, all oracles are of one kind, there are neither gates nor a hub beside them, and the blocks ' +
       'have probes (pass insert-probes). Tokens of images go through the blocks together, so they have no oracle.',
+  },
+  RC0540: {
+    title: 'Block with a gate that weighs, and a way around it',
+    explanation:
+      'Under `weighting: "probability"` what a block with a gate adds is scaled by the probability that its gate gives. All edges to the block must ask gates, so that there is one.',
+  },
+  RC0541: {
+    title: 'Branch scaled wrongly',
+    explanation:
+      'Under `weighting: "probability"` the body of each block has one kernel that scales the branch by `$probability[routed, 0..1]`, what the router says of the row. Other code has none, and so have programs in which no router decides.',
+  },
+  RC0542: {
+    title: 'Entry of a KV list that nobody writes',
+    explanation:
+      'Attention reads entries of all tokens that have executed the block or, under the KV policies that say so, passed it over. Under `project` the latter write theirs in ' +
+      'the fill of the body, which changes nothing else; `attend` computes a row for each token that runs, since no other row has an entry.',
+  },
+  RC0543: {
+    title: 'Body that does not leave what is read of it',
+    explanation:
+      'When a body has run, others read what it is for: of the entry all of `$x`, of the exit `$logits`, of a gate its score in `$router`, of the hub all scores, ' +
+      'of a block that prepares a score `$partial`. It writes all columns of that, or what an earlier request has left would be read.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -56,6 +56,12 @@ export function hasLearnedRouters(graph: RoutedGraph): boolean {
   return edgesOf(graph).some(({ router }) => router !== null && router.kind !== 'external');
 }
 
+/** True where blocks add p · f, p being what a gate or the hub says, and not just f. */
+export function isWeighted(graph: RoutedGraph & { readonly routing: Pick<Routing, 'weighting'> }): boolean {
+  const { gates, hub } = askedRouters(graph);
+  return graph.routing.weighting === 'probability' && (gates.size > 0 || hub);
+}
+
 /**
  * True where routers decide and prefill can follow them in one sweep over the blocks: all edges lead forward, from gate to
  * gate too, and neither a hub is asked nor an oracle, which must know what earlier tokens have left at a block.

@@ -105,6 +105,8 @@ export interface Block {
 export type KvPolicy = 'absent' | 'project' | 'latest';
 /** What a second visit of a token to the same attention block does to its earlier entry. */
 export type RevisitRule = 'overwrite' | 'append';
+/** By what the branch of a block is scaled: nothing, or the probability that the router gave to the block. */
+export type Weighting = 'none' | 'probability';
 
 export interface Routing {
   readonly kv: KvPolicy;
@@ -115,6 +117,8 @@ export interface Routing {
   readonly threshold?: number;
   /** Tokens at positions before this one find every gate open, and take the first successor of a hub; default 0. */
   readonly anchors?: number;
+  /** Default `none`. See the interpreter for the probabilities. */
+  readonly weighting?: Weighting;
 }
 
 export type Task = 'causal-lm' | 'image-classification';

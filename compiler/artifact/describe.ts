@@ -13,6 +13,7 @@ import {
   bufferBytes,
   decidesInOneSweep,
   hasLearnedRouters,
+  isWeighted,
   needsWalk,
   numberAttr,
   strideOf,
@@ -55,6 +56,7 @@ export function describeProgram(program: KernelProgram, facts: ProgramFacts): Pr
       decides: hasLearnedRouters(program) ? (decidesInOneSweep(program) ? 'sweep' : 'hop') : null,
       threshold: routing.threshold ?? DEFAULT_THRESHOLD,
       anchors: routing.anchors ?? 0,
+      ...(isWeighted(program) && { weighting: 'probability' }),
       entry: edgeInfo(program.entry.edge),
       blocks: program.blocks.map(({ id, role, gate, edge }) => ({
         id,

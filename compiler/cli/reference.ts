@@ -126,7 +126,8 @@ function requireTask(network: Network, image: boolean): void {
 }
 
 function routingOf(network: Network): RoutingInfo {
-  const { routing, entry, blocks } = network;
+  const { entry, blocks } = network;
+  const { weighting, ...routing } = network.routing;
   const info = ({ successors, router }: Edge): EdgeInfo => ({ successors, router: router?.kind ?? null });
   return {
     ...routing,
@@ -134,6 +135,7 @@ function routingOf(network: Network): RoutingInfo {
     decides: hasLearnedRouters(network) ? 'hop' : null,
     threshold: routing.threshold ?? DEFAULT_THRESHOLD,
     anchors: routing.anchors ?? 0,
+    ...(weighting === 'probability' && { weighting }),
     entry: info(entry.edge),
     blocks: blocks.map(({ id, role, gate, edge }) => ({ id, role, gated: gate !== undefined, ...info(edge) })),
   };

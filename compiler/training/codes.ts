@@ -50,7 +50,7 @@ export const trainingCodes = {
   RC1109: {
     title: 'options that do not go together',
     explanation:
-      '`scratch` begins with random weights and a vocabulary of its own; `distill` and `joint` begin with a checkpoint. Heads divide the width, and sequences are no longer than the context.',
+      '`scratch` begins with random weights and a vocabulary of its own; `distill` and `joint` begin with a checkpoint. Heads divide the width, and sequences are no longer than the context. `--weighting probability` needs `joint`: `distill` leaves the model as it is.',
   },
   RC1110: {
     title: 'a text that cannot be trained on',

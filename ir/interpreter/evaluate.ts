@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly source: WeightSource;
   /** Adds k and v to the KV list of the block that runs now and lets q look at it; see `kv.ts`. */
   readonly attend: (q: Tensor, k: Tensor, v: Tensor, attrs: AttentionAttrs) => Tensor;
+  /** What a row's residual sum scales its branch by; 1 if not given. */
+  readonly probability?: (row: number) => number;
 }
 
 export interface Call {
@@ -76,7 +78,10 @@ const evaluators: Readonly<Record<OpKind, Evaluator>> = {
   tanh: activation('tanh'),
   add: (call) => binary(call, (a, b) => a + b),
   mul: (call) => binary(call, (a, b) => a * b),
-  residual: (call) => binary(call, (a, b) => a + b),
+  residual: (call) => {
+    const [x, f] = [operand(call, 0), operand(call, 1)];
+    return mapTensor(x, (value, i) => value + probabilityOf(call, Math.floor(i / columnsOf(x))) * (f.data[i] ?? 0));
+  },
   probe: (call) => {
     const [x, f] = [operand(call, 0), operand(call, 1)];
     const sum = binary(call, (a, b) => a + b);
@@ -133,6 +138,10 @@ function operand(call: Call, index: number): Tensor {
   const value = call.operands[index];
   if (value === undefined) throw new Error(`internal: no operand ${index}`);
   return value;
+}
+
+function probabilityOf({ around: { probability } }: Call, row: number): number {
+  return probability === undefined ? 1 : probability(row);
 }
 
 function knownShape(type: TensorType): readonly number[] {
@@ -213,7 +222,7 @@ function linear(call: Call): Tensor {
       sum += bias?.data[o] ?? 0;
       if (act !== undefined) sum = act(sum);
       if (mul !== undefined) sum *= mul.data[i] ?? 0;
-      data[i] = sum + (residual?.data[i] ?? 0);
+      data[i] = residual === undefined ? sum : (residual.data[i] ?? 0) + probabilityOf(call, r) * sum;
     }
   }
   return tensor([rows, out], data);

@@ -8,6 +8,13 @@
  * whose residual ratio is not below the threshold, as if the token executed it now, which leaves no trace. From gates and
  * hub, tokens at positions before `anchors` take first successors. A token that has executed `maxHops` blocks goes to `exit`.
  *
+ * **Weighting.** A residual sum is x + p · f. Under weighting `none` p is 1. Under `probability` it belongs to the edge by
+ * which the token comes to the block, whoever chose it, router, walk or anchor:
+ * - `gate`: the sigmoid of the score of the block's gate, whatever the threshold; 1 for a block without a gate;
+ * - `hub`: the block's share in the softmax of the hub's scores of the edge's successors;
+ * - other edges: 1.
+ * So a token that is led along its recorded walk has the same logits as when it was recorded.
+ *
  * **Order.** In a causal network a token goes through all its blocks before the next token starts. Otherwise (images)
  * edges lead forward only and each block runs once, for all tokens that are there.
  *
@@ -21,7 +28,7 @@
  * **Attention.** A row looks at the entries of its block's list (see `kv.ts`) of earlier tokens and its own, in an image
  * at those of all tokens. Positions are those of the tokens in the sequence, whatever was skipped.
  */
-import type { Block, BlockId, Network, Op, OracleKind, Successor } from '../types.ts';
+import type { Block, BlockId, Edge, Network, Op, OracleKind, Successor } from '../types.ts';
 import type { WeightSource } from '../weights.ts';
 import { DEFAULT_THRESHOLD, gateLevel, hubColumn, oracleKind } from '../routers.ts';
 import { createConstants } from './constants.ts';
@@ -36,7 +43,7 @@ import type { Tensor } from './tensor.ts';
 
 export type Walk = readonly BlockId[];
 
-/** One token's execution of one block. `x`: what enters; `f`: what the branch adds; `out`: what leaves. */
+/** One token's execution of one block. `x`: what enters; `f`: the branch, not weighted; `out`: what leaves. */
 export interface BlockEvent {
   readonly block: BlockId;
   readonly position: number;
@@ -107,12 +114,13 @@ function runToken(machine: Machine, id: number, position: number): { logits: Flo
   options.onEntry?.(position, Float32Array.from(x.data));
   const walk = options.walks?.[position];
   const path: BlockId[] = [];
-  let from: Successor | 'entry' = 'entry';
+  let from: BlockId | 'entry' = 'entry';
   for (;;) {
-    const to = nextStop(machine, from, { x, position, hops: path.length, walk });
+    const token = { x, position, hops: path.length, walk };
+    const to = nextStop(machine, from, token);
     for (const block of between(network, from, to)) fill(machine, block, x, position, path);
     if (to === 'exit') break;
-    x = execute(machine, blockOf(network, to), x, [position]);
+    x = execute(machine, blockOf(network, to), x, [{ position, probability: probabilityOf(machine, from, to, token) }]);
     path.push(to);
     from = to;
   }
@@ -131,11 +139,11 @@ interface Traveller {
 }
 
 /** Where the token goes next. */
-function nextStop(machine: Machine, from: Successor | 'entry', token: Traveller): Successor {
+function nextStop(machine: Machine, from: BlockId | 'entry', token: Traveller): Successor {
   const { network } = machine;
   const { hops, walk, position } = token;
-  if (hops >= network.routing.maxHops || from === 'exit') return 'exit';
-  const { router, successors } = from === 'entry' ? network.entry.edge : blockOf(network, from).edge;
+  if (hops >= network.routing.maxHops) return 'exit';
+  const { router, successors } = edgeOf(network, from);
   const [first = 'exit'] = successors;
   if (router === null) return first;
   if (walk !== undefined) {
@@ -150,12 +158,17 @@ function nextStop(machine: Machine, from: Successor | 'entry', token: Traveller)
   return highest(machine, successors, token);
 }
 
-function isOpen(machine: Machine, next: Successor, x: Tensor): boolean {
+/** Undefined where there is no gate. */
+function gateScore(machine: Machine, next: Successor, x: Tensor): number | undefined {
   const gate = next === 'exit' ? undefined : blockOf(machine.network, next).gate;
-  if (gate === undefined) return true;
-  const score = only(runRegion(at(machine, gate, [x]), [gate.result]));
+  if (gate === undefined) return undefined;
+  return only(runRegion(at(machine, gate, [x]), [gate.result])).data[0] ?? NaN;
+}
+
+function isOpen(machine: Machine, next: Successor, x: Tensor): boolean {
+  const score = gateScore(machine, next, x);
   const { threshold = machine.network.routing.threshold } = machine.options;
-  return (score.data[0] ?? NaN) > gateLevel({ ...(threshold !== undefined && { threshold }) });
+  return score === undefined || score > gateLevel({ ...(threshold !== undefined && { threshold }) });
 }
 
 /** What an oracle says of a block. A ratio that is no number is not small. */
@@ -168,21 +181,37 @@ function isSmall(machine: Machine, next: Successor, kind: OracleKind, { x, posit
     const sum = before.map((value, i) => value + (f[i] ?? NaN));
     ratio = Math.hypot(...f) / Math.hypot(...(kind === 'oracle_input' ? before : sum));
   };
-  execute({ ...machine, cache, options: { onBlock } }, blockOf(machine.network, next), x, [position]);
+  execute({ ...machine, cache, options: { onBlock } }, blockOf(machine.network, next), x, [
+    { position, probability: 1 },
+  ]);
   return ratio < threshold;
 }
 
-function highest(machine: Machine, successors: readonly Successor[], { x, hops }: Traveller): Successor {
+function hubScores(machine: Machine, { x, hops }: Traveller): (next: Successor) => number {
   const { hub } = machine.network;
   if (hub === undefined) throw new Error('internal: no hub');
   const { data } = only(runRegion(at(machine, hub, [x, tensor([1], Int32Array.of(hops))]), [hub.result]));
-  const scoreOf = (next: Successor): number => data[hubColumn(next, data.length)] ?? NaN;
+  return (next) => data[hubColumn(next, data.length)] ?? NaN;
+}
+
+function highest(machine: Machine, successors: readonly Successor[], token: Traveller): Successor {
+  const scoreOf = hubScores(machine, token);
   return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
 }
 
+/** p of the edge to a block, see above. */
+function probabilityOf(machine: Machine, from: BlockId | 'entry', to: BlockId, token: Traveller): number {
+  const { router, successors } = edgeOf(machine.network, from);
+  if (machine.network.routing.weighting !== 'probability') return 1;
+  if (router?.kind === 'gate') return 1 / (1 + Math.exp(-(gateScore(machine, to, token.x) ?? Infinity)));
+  if (router?.kind !== 'hub') return 1;
+  const scoreOf = hubScores(machine, token);
+  return 1 / successors.reduce<number>((sum, next) => sum + Math.exp(scoreOf(next) - scoreOf(to)), 0);
+}
+
 /** Attention blocks that the edge passes over. */
-function between(network: Network, from: Successor | 'entry', to: Successor): readonly Block[] {
-  const low = from === 'entry' ? -1 : Number(from);
+function between(network: Network, from: BlockId | 'entry', to: Successor): readonly Block[] {
+  const low = from === 'entry' ? -1 : from;
   const high = to === 'exit' ? Infinity : to;
   return network.blocks.filter(({ id, role }) => role === 'attention' && id > low && id < high);
 }
@@ -217,9 +246,17 @@ function projected(machine: Machine, block: Block, x: Tensor, positions: readonl
   return [kValue, vValue];
 }
 
-/** Runs a block's body on rows of the given positions; in a causal network there is one. */
-function execute(machine: Machine, block: Block, x: Tensor, positions: readonly number[]): Tensor {
+/** A row that comes to a block. */
+interface Arrival {
+  readonly position: number;
+  /** By which its branch is scaled. */
+  readonly probability: number;
+}
+
+/** Runs a block's body on rows; in a causal network there is one. */
+function execute(machine: Machine, block: Block, x: Tensor, arrivals: readonly Arrival[]): Tensor {
   const { network, cache, options } = machine;
+  const positions = arrivals.map(({ position }) => position);
   let context: Tensor | undefined;
   const attend: Surroundings['attend'] = (q, k, v, attrs) => {
     const entries = entriesOf(cache, block.id);
@@ -234,7 +271,7 @@ function execute(machine: Machine, block: Block, x: Tensor, positions: readonly 
   };
   const run: RegionRun = {
     ...at(machine, block.body, [x, positionTensor(positions)]),
-    around: { source: machine.source, attend },
+    around: { source: machine.source, attend, probability: (r) => arrivals[r]?.probability ?? NaN },
   };
   const out = only(runRegion(run, [block.body.result]));
   if (options.onBlock !== undefined) {
@@ -247,6 +284,12 @@ function execute(machine: Machine, block: Block, x: Tensor, positions: readonly 
   return out;
 }
 
+/** Where a token of an image goes next, and by what its branch is scaled there. */
+interface Stop {
+  readonly to: Successor;
+  readonly probability: number;
+}
+
 function runImage(machine: Machine, pixels: Float32Array): RunResult {
   const { network, options } = machine;
   const shape = network.entry.params[0]?.type.shape.map(Number) ?? [];
@@ -254,13 +297,14 @@ function runImage(machine: Machine, pixels: Float32Array): RunResult {
   const tokens = Array.from({ length: rowsOf(x) }, (_, t) => t);
   tokens.forEach((t) => options.onEntry?.(t, copyRow(x, t)));
   const paths: BlockId[][] = tokens.map(() => []);
-  const next = (from: BlockId | 'entry', t: number): Successor => {
-    const hops = paths[t]?.length ?? 0;
-    return nextStop(machine, from, { x: gatherRows(x, [t]), position: t, hops, walk: options.walks?.[t] });
+  const next = (from: BlockId | 'entry', t: number): Stop => {
+    const token = { x: gatherRows(x, [t]), position: t, hops: paths[t]?.length ?? 0, walk: options.walks?.[t] };
+    const to = nextStop(machine, from, token);
+    return { to, probability: to === 'exit' ? 1 : probabilityOf(machine, from, to, token) };
   };
   const stops = tokens.map((t) => next('entry', t));
   for (const block of network.blocks) {
-    const here = tokens.filter((t) => stops[t] === block.id);
+    const here = tokens.filter((t) => stops[t]?.to === block.id);
     if (block.role === 'attention') {
       const passing = tokens.filter((t) => !here.includes(t));
       passing.forEach((t) => {
@@ -268,7 +312,8 @@ function runImage(machine: Machine, pixels: Float32Array): RunResult {
       });
     }
     if (here.length === 0) continue;
-    const out = execute(machine, block, gatherRows(x, here), here);
+    const arrivals = here.map((position) => ({ position, probability: stops[position]?.probability ?? NaN }));
+    const out = execute(machine, block, gatherRows(x, here), arrivals);
     here.forEach((t, r) => {
       setRow(x, t, rowOf(out, r));
       paths[t]?.push(block.id);
@@ -290,6 +335,10 @@ function attentionOf(block: Block): Op {
   const op = block.body.ops.find(({ kind }) => kind === 'attention');
   if (op === undefined) throw new Error(`internal: block ^${block.id} has no attention`);
   return op;
+}
+
+function edgeOf(network: Network, from: BlockId | 'entry'): Edge {
+  return from === 'entry' ? network.entry.edge : blockOf(network, from).edge;
 }
 
 function blockOf(network: Network, id: BlockId): Block {

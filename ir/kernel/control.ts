@@ -21,16 +21,18 @@
  * [1, hidden], only in programs with an oracle: the hidden state before the block that it looks at. Where blocks score the
  * gate behind them on their way out: `$partial` [chunk, 8], what they leave for it, and `$scored` [chunk], the block whose gate that is.
  *
+ * `$probability` [chunk], only where routers weigh: by what the block that a token is at scales its branch.
+ *
  * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
  * `$kv_used` [1]: pages handed out. `$scores` [1, entries]: attention scores of one head.
  */
 import { kvReports } from '../ops/model.ts';
 import type { BlockId, Task } from '../types.ts';
-import { askedOracle } from '../routers.ts';
+import { askedOracle, isWeighted } from '../routers.ts';
 import type { RoutedGraph } from '../routers.ts';
 import { PANEL } from './types.ts';
-import type { Buffer, BufferName, KernelProgram, KvPlan } from './types.ts';
+import type { Buffer, BufferName, KernelProgram, KvPlan, View } from './types.ts';
 
 /** Ends a walk in `$walk`, and stands for the exit in `$next`. */
 export const WALK_END = 0x7fff_ffff;
@@ -51,6 +53,7 @@ export const BEFORE = '$before';
 export const PARTIAL = '$partial';
 /** Two products, in four lanes each. */
 export const PARTIAL_COLUMNS = 8;
+export const PROBABILITY = '$probability';
 export const PROBES = '$probes';
 /** Columns of `$probes` that a block has. */
 export const PROBE_COLUMNS = 3;
@@ -83,6 +86,14 @@ export function routerBuffers(
   const { blocks, hub } = graph;
   const gates = blocks.some(({ gate }) => gate !== undefined) ? [floats(LEVEL, 1, 1)] : [];
   return gates.length === 0 && hub === undefined ? [] : [...gates, floats(SCORES, 'chunk', columns.scores)];
+}
+
+/** What bodies of blocks read where routers weigh. */
+export const probabilityView: View = { buffer: PROBABILITY, from: 0, columns: 1, routed: true };
+
+/** Buffers of what routers weigh with. */
+export function weightingBuffers(graph: Parameters<typeof isWeighted>[0]): readonly Buffer[] {
+  return isWeighted(graph) ? [floats(PROBABILITY, 'chunk', 1)] : [];
 }
 
 /** Buffers of scores that blocks prepare. */

@@ -34,7 +34,7 @@ const specs = {
   },
   linear: {
     summary:
-      'out = residual + mul · act(norm(x) · weightᵀ + bias). Weight in panels. Writes whole panels: out starts at column 0, ' +
+      'out = residual + probability · mul · act(norm(x) · weightᵀ + bias). Weight in panels. Writes whole panels: out starts at column 0, ' +
       'or has a multiple of PANEL columns. `first` is the first output column of the weight that is computed. With a scorer it ' +
       'also writes to `partial` what `score` needs of the row that it makes: in four lanes each, out · scorer and out · out.',
     out: true,
@@ -46,6 +46,7 @@ const specs = {
       shift: optionalWeight,
       mul: optionalView,
       residual: optionalView,
+      probability: optionalView,
       scorer: optionalWeight,
       partial: optionalView,
     },
@@ -72,9 +73,9 @@ const specs = {
     attrs: { function: { type: 'string', oneOf: activations } },
   },
   binary: {
-    summary: 'out = a + b or a · b, element by element',
+    summary: 'out = a + b or a · b, element by element; with a probability, a number for each row, a + probability · b',
     out: true,
-    inputs: { a: view, b: { from: 'either' } },
+    inputs: { a: view, b: { from: 'either' }, probability: optionalView },
     inPlace: ['a', 'b'],
     attrs: { function: { type: 'string', oneOf: ['add', 'mul'] } },
   },

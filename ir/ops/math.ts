@@ -104,7 +104,8 @@ export const mathOps = {
   },
   linear: {
     summary:
-      'residual + mul · act(norm(x) · weightᵀ + bias); all but x and weight are optional. The weight is [out, in].',
+      'residual + p · mul · act(norm(x) · weightᵀ + bias); all but x and weight are optional. The weight is [out, in], p as ' +
+      'in `residual`.',
     operands: ['x', 'weight'],
     extras: ['bias', 'gain', 'shift', 'mul', 'residual'],
     attrs: {

@@ -122,7 +122,7 @@ export const modelOps = {
     flops: ({ operands: [q] }, { rows, cached }) => 4 * rows * cached * width(q),
   },
   residual: {
-    summary: 'x + f: the end of a residual branch.',
+    summary: 'x + p · f: the end of a residual branch. p is 1 unless routers weigh, see `weighting`.',
     operands: ['x', 'f'],
     place: 'region',
     infer: ({ operands: [x, f] }) => {

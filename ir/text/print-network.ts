@@ -4,7 +4,7 @@ import { printArguments, printAttrs, printEdge, printName, printType } from './w
 
 /** The header fields that all stages have. */
 export function headerAttrs({ task, context, routing }: Pick<Network, 'task' | 'context' | 'routing'>): Attrs {
-  const { kv, revisit, maxHops, threshold, anchors } = routing;
+  const { kv, revisit, maxHops, threshold, anchors, weighting } = routing;
   return {
     task,
     context,
@@ -13,6 +13,7 @@ export function headerAttrs({ task, context, routing }: Pick<Network, 'task' | '
     max_hops: maxHops,
     ...(threshold !== undefined && { threshold }),
     ...(anchors !== undefined && { anchors }),
+    ...(weighting !== undefined && { weighting }),
   };
 }
 

@@ -13,6 +13,7 @@ import type {
   RevisitRule,
   Routing,
   Task,
+  Weighting,
 } from '../types.ts';
 import { quote } from '../verify/op.ts';
 import { Reader, Types } from './read.ts';
@@ -30,11 +31,12 @@ export const headerSpecs = {
   max_hops: count,
   threshold: { type: 'number', min: 0, optional: true },
   anchors: { type: 'number', integer: true, min: 0, optional: true },
+  weighting: { type: 'string', oneOf: ['none', 'probability'], optional: true },
 } satisfies Record<string, AttrSpec>;
 
 /** The checked fields of a header. */
 export function headerParts(attrs: Attrs): { task: Task; context: number; routing: Routing } {
-  const { threshold, anchors } = attrs;
+  const { threshold, anchors, weighting } = attrs;
   return {
     task: attrs['task'] as Task,
     context: Number(attrs['context']),
@@ -44,6 +46,7 @@ export function headerParts(attrs: Attrs): { task: Task; context: number; routin
       maxHops: Number(attrs['max_hops']),
       ...(typeof threshold === 'number' && { threshold }),
       ...(typeof anchors === 'number' && { anchors }),
+      ...(weighting !== undefined && { weighting: weighting as Weighting }),
     },
   };
 }

@@ -1,4 +1,4 @@
-/** @file Invariants 6–11 of kernel programs: the code of bodies. */
+/** @file Invariants 6–11, 22 and 23 of kernel programs: the code of bodies. */
 import { HOPS, IDS, POSITIONS } from '../kernel/control.ts';
 import { kernelSpecs } from '../kernel/table.ts';
 import type { KernelKind } from '../kernel/table.ts';
@@ -6,9 +6,10 @@ import { isView, routerInstances } from '../kernel/types.ts';
 import type { Body, Buffer, BufferName, Formal, Input, Kernel, KernelProgram, View } from '../kernel/types.ts';
 import { MAX_KERNELS } from '../limits.ts';
 import type { Global } from '../types.ts';
-import { Columns } from './columns.ts';
 import type { Findings, Subject } from './findings.ts';
+import { entryFaults } from './kernel-entries.ts';
 import { shapeFault } from './kernel-shapes.ts';
+import { checkLeft, checkReads, usesOf, Written } from './kernel-written.ts';
 import { attrProblems, didYouMean, quote } from './op.ts';
 
 /** Inputs that hold whole numbers, and where these lie: what else is i32 is not for bodies. */
@@ -21,7 +22,7 @@ interface Scope {
   readonly findings: Findings;
 }
 
-/** 6–11 */
+/** 6–11, 22, 23 */
 export function checkBodies(program: KernelProgram, findings: Findings): void {
   const buffers = new Map(program.buffers.map((buffer) => [buffer.name, buffer]));
   const attention = new Set(program.blocks.filter(({ role }) => role === 'attention').map(({ body }) => body));
@@ -33,7 +34,9 @@ export function checkBodies(program: KernelProgram, findings: Findings): void {
       program.exit,
     ].map(({ body }) => body),
   );
+  const uses = usesOf(program);
   for (const body of program.bodies) {
+    const use = uses.get(body.name);
     const name = `body ${quote(`#${body.name}`)}`;
     const formals = new Map(body.formals.map((formal) => [formal.name, formal]));
     const fault = (code: 'RC0503' | 'RC0527', message: string): void => {
@@ -44,9 +47,14 @@ export function checkBodies(program: KernelProgram, findings: Findings): void {
       fault('RC0527', `it has ${body.kernels.length + body.fill.length} kernels, at most ${MAX_KERNELS} are allowed`);
       continue;
     }
-    checkCode(name, body.kernels, { buffers, formals, findings });
-    checkCode(`${name}, fill`, body.fill, { buffers, formals, findings });
-    if (attention.has(body.name)) for (const message of attentionFaults(body, program)) fault('RC0527', message);
+    const written = new Written(use);
+    checkCode(name, body.kernels, written, { buffers, formals, findings });
+    checkCode(`${name}, fill`, body.fill, new Written(use), { buffers, formals, findings });
+    checkLeft(written, { name, span: body.span }, findings);
+    if (attention.has(body.name)) {
+      for (const message of attentionFaults(body, program)) fault('RC0527', message);
+      for (const problem of entryFaults(body, program, buffers)) findings.add(problem, { name, span: body.span });
+    }
     if (
       others.has(body.name) &&
       [...body.kernels, ...body.fill].some(({ kind }) => kind === 'append' || kind === 'attend')
@@ -57,16 +65,16 @@ export function checkBodies(program: KernelProgram, findings: Findings): void {
 }
 
 /** 6–10 of one list of kernels. */
-function checkCode(name: string, kernels: readonly Kernel[], scope: Scope): void {
-  const written = new Map<BufferName, Columns>();
+function checkCode(name: string, kernels: readonly Kernel[], written: Written, scope: Scope): void {
   for (const [i, kernel] of kernels.entries()) {
     const subject = { name: `${name}, kernel ${i + 1} (${kernel.kind})`, span: kernel.span };
-    const isSound = checkInputs(kernel, subject, scope) && checkViews(kernel, subject, scope);
-    if (!isSound) continue;
-    const wrong = shapeFault(kernel, scope.formals);
-    if (wrong !== undefined) scope.findings.add({ code: 'RC0524', message: `${kernel.kind}: ${wrong}` }, subject);
-    checkWritten(kernel, written, subject, scope);
-    checkOverlap(kernel, subject, scope);
+    if (checkInputs(kernel, subject, scope) && checkViews(kernel, subject, scope)) {
+      const wrong = shapeFault(kernel, scope.formals);
+      if (wrong !== undefined) scope.findings.add({ code: 'RC0524', message: `${kernel.kind}: ${wrong}` }, subject);
+      checkReads(kernel, written, subject, scope);
+      checkOverlap(kernel, subject, scope);
+    }
+    written.note(kernel);
   }
 }
 
@@ -128,32 +136,6 @@ function viewFault(
   if (found.dtype !== dtype) return [`${quote(buffer)} holds ${found.dtype}, expected ${dtype}`];
   if (from >= 0 && columns >= 1 && from + columns <= found.columns) return undefined;
   return [`columns ${from}..${from + columns} are not a part of ${quote(buffer)}, which has ${found.columns}`];
-}
-
-/** 9; notes what the kernel writes. */
-function checkWritten(
-  kernel: Kernel,
-  written: Map<BufferName, Columns>,
-  subject: Subject,
-  { buffers, findings }: Scope,
-): void {
-  for (const input of Object.values(kernel.inputs)) {
-    if (!isView(input) || buffers.get(input.buffer)?.scope !== 'scratch') continue;
-    const range = { from: input.from, to: input.from + input.columns };
-    if (written.get(input.buffer)?.includes(range) === true) continue;
-    findings.add(
-      {
-        code: 'RC0525',
-        message: `columns ${range.from}..${range.to} of ${quote(input.buffer)} are read before they are written`,
-      },
-      subject,
-    );
-  }
-  if (kernel.out === null) return;
-  const { buffer, from, columns } = kernel.out;
-  const range = written.get(buffer) ?? new Columns();
-  range.add({ from, to: from + columns });
-  written.set(buffer, range);
 }
 
 /** 10 */

@@ -10,6 +10,7 @@ import {
   SCORES,
   scoredBuffers,
   walkBuffers,
+  weightingBuffers,
 } from '../kernel/control.ts';
 import { hubColumns } from '../routers.ts';
 import { needsWalk } from '../kernel/types.ts';
@@ -55,6 +56,7 @@ export function checkState(program: KernelProgram, findings: Findings): void {
       scores: Math.max(columns(SCORES), program.hub === undefined ? 1 : hubColumns(program.blocks)),
       hidden: columns(HIDDEN),
     }),
+    ...weightingBuffers(program),
     ...(program.blocks.some(({ scores }) => scores !== undefined) ? scoredBuffers() : []),
     ...dataBuffers(program, probes, {
       hidden: columns(HIDDEN),

@@ -47,7 +47,8 @@ function rowsIn(buffer: Buffer | undefined, program: KernelProgram): number | un
 function rowFaults(kernel: Kernel, scope: Scope): readonly string[] {
   const { kind, out, inputs } = kernel;
   const rows = computedRows(kernel, scope);
-  const faults = out === null ? [] : viewFaults('the output', out, rows, scope);
+  const faults =
+    out === null ? [] : [...viewFaults('the output', out, rows, scope), ...rowsLeft(kind, out, rows, scope)];
   for (const [name, input] of Object.entries(inputs)) {
     if (isView(input)) faults.push(...viewFaults(name, input, readRows(kernel, rows), scope));
     else if (kind === 'binary') faults.push(...weightFaults(name, scope.formals.get(input.weight), rows));
@@ -57,6 +58,13 @@ function rowFaults(kernel: Kernel, scope: Scope): readonly string[] {
     faults.push('x is routed, expected rows in order');
   }
   return faults;
+}
+
+/** These kernels make so many rows, however many others do; more would not be written. */
+function rowsLeft(kind: Kernel['kind'], { buffer, routed }: View, rows: number, { chunk, rowsOf }: Scope): string[] {
+  if (kind !== 'select' && kind !== 'patchify') return [];
+  const there = routed ? chunk : (rowsOf(buffer) ?? rows);
+  return there > rows ? [`the output has ${there} rows, the kernel makes ${rows}`] : [];
 }
 
 /** How many rows a kernel computes at most. */

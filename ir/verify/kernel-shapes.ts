@@ -38,6 +38,10 @@ class Shapes {
     return this.#kernel.attrs['norm'];
   }
 
+  get function(): unknown {
+    return this.#kernel.attrs['function'];
+  }
+
   get hasEps(): boolean {
     return Object.hasOwn(this.#kernel.attrs, 'eps');
   }
@@ -99,10 +103,12 @@ function linear(k: Shapes): string | undefined {
     k.expectColumns('x', inner) ??
     k.expectColumns('mul', k.out) ??
     k.expectColumns('residual', k.out) ??
+    k.expectColumns('probability', 1) ??
     k.expectShape('bias', out) ??
     k.expectShape('gain', inner) ??
     k.expectShape('shift', inner) ??
     k.expectRows('bias', 'gain', 'shift') ??
+    (k.has('probability') && !k.has('residual') ? 'a probability scales what is added to a residual' : undefined) ??
     scorerParts(k) ??
     normParts(k)
   );
@@ -126,7 +132,8 @@ function binary(k: Shapes): string | undefined {
       : shape.at(-1) === k.out && shape.length <= 2
         ? undefined
         : `b has shape [${shape.join(', ')}]`;
-  return k.expectColumns('a', k.out) ?? b ?? k.expectRows('b');
+  const product = k.has('probability') && k.function !== 'add' ? 'a probability scales what is added' : undefined;
+  return k.expectColumns('a', k.out) ?? b ?? k.expectRows('b') ?? k.expectColumns('probability', 1) ?? product;
 }
 
 function rope(k: Shapes): string | undefined {

@@ -13,25 +13,33 @@
  *  7. Views lie inside their buffers, which hold numbers of the right kind; ids and positions are those of the chunk, in
  *     `$ids`, `$pos` and `$hop`; kernels read only weights that are formals of their body. (RC0523)
  *  8. The columns of a kernel's views and the shapes of its weights fit together. (RC0524)
- *  9. Scratch is written before it is read, in each run of a body anew. (RC0525)
+ *  9. Scratch is written before it is read, in each run of a body anew, and in the same rows; so is state, but for the
+ *     hidden state and what else control code or caller have written for the body. (RC0525)
  * 10. A kernel's output lies over an input only where the kernel table allows it, and then exactly. (RC0526)
  * 11. The body of an attention block appends once, then attends once; under policy `project` its fill appends once, at
- *     its end. Other bodies do neither. (RC0527)
+ *     its end. Other bodies do neither. (RC0527) Attention is causal exactly in language models. (RC0514)
  * 12. Entry, blocks, gates, hub and exit use a body with as many weights as it has formals, each of the formal's shape and layout.
  *     (RC0528)
  * 13. Attention blocks have lists of the KV cache, numbered from 0 in order of the blocks; the KV plan agrees with them,
  *     and has room for whatever the hop cap, the policies and the edges allow. (RC0529)
- * 14. Edges are as in a network; blocks that an oracle looks at have probes. (RC0515 to RC0518, RC0534 to RC0536, RC0539)
+ * 14. Edges are as in a network; blocks that an oracle looks at have probes. (RC0515 to RC0518, RC0534 to RC0536, RC0539,
+ *     RC0540)
  * 15. Either nothing has an address, or everything has: aligned, inside its region, and apart from all that lives at the
  *     same time. (RC0530)
  * 16. The buffers by which the caller, the control code and the bodies talk are there, each in its form. (RC0532)
  * 17. A table that positions select rows of has rows for the whole context, one that ids select rows of at least one.
  *     (RC0531)
- * 18. A kernel's views, and a weight with a row for each row, have rows for all that it computes. (RC0533)
+ * 18. A kernel's views, and a weight with a row for each row, have rows for all that it computes; what makes a number of
+ *     rows of its own writes to a buffer with no more of them. (RC0533)
  * 19. A block prepares the score of no gate but that of its edge's first successor, which then has a finish; a finish has a
  *     gate beside it. (RC0537)
  * 20. A trace has two blocks at least, each a successor of the one before; no block is in two traces, or twice in one.
  *     (RC0538)
+ * 21. Where routers weigh, the body of each block has one kernel with a probability, that of its row in `$probability`;
+ *     no other code has any. (RC0541)
+ * 22. No attend reads an entry of a KV list that nobody has written: see kernel-entries.ts. (RC0542)
+ * 23. A body writes all of what is read when it has run: the entry the hidden state, the exit logits, gates and hub scores,
+ *     a block that prepares a score what its finish needs. (RC0543)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -47,6 +55,7 @@ import { checkRows } from './kernel-rows.ts';
 import { quote } from './op.ts';
 import { checkLookedAt } from './oracle.ts';
 import { checkEdges } from './routes.ts';
+import { checkWeighting } from './kernel-weighting.ts';
 import { checkKernelTables } from './tables.ts';
 import { checkBlockOrder, checkConsts, checkHeader } from './values.ts';
 
@@ -66,13 +75,14 @@ export function verifyKernelProgram(program: KernelProgram): readonly Diagnostic
   ); // 3
   for (const weight of program.weights) checkWeight(weight, consts.get(weight.name)?.shape, findings); // 4
   checkBuffers(program, findings); // 5
-  checkBodies(program, findings); // 6–11
+  checkBodies(program, findings); // 6–11, 22, 23
   checkInstances(program, findings); // 12
   checkKv(program, findings); // 13
   checkEdges(program, findings); // 14
   checkLookedAt(program, findings); // 14
   checkScores(program, findings); // 19
   checkTraces(program, findings); // 20
+  checkWeighting(program, findings); // 21
   checkMemory(program, findings); // 15
   checkState(program, findings); // 16
   checkKernelTables(program, findings); // 17

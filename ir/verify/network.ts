@@ -17,7 +17,8 @@
  * 11. Entry and blocks yield the hidden state, the same f32[tokens, d] in all (an image's entry yields f32[context, d]);
  *     exit yields f32[tokens, n], or f32[1, n] for an image; gates yield f32[tokens, 1], a hub f32[tokens, n] with a
  *     column for each number up to the last block's, and one for the exit. (RC0511)
- * 12. An attention block has exactly one attention op, any other region none. (RC0512)
+ * 12. An attention block has exactly one attention op, which has a row for each token: so each leaves its entry, and then
+ *     looks at the list. Any other region has none. (RC0512)
  * 13. A block has exactly one residual sum; it adds to the block's first parameter. (RC0513)
  * 14. Attention is causal exactly in language models. (RC0514)
  * 15. A probe stands in the block that it names, at most one in each; one of a KV list in a block of which it is the list or
@@ -33,6 +34,7 @@
  * 23. Edges `hub` are in language models that have a hub. (RC0536)
  * 24. Edges that ask an oracle are in language models, name successors in ascending order, the last one being exit, and
  *     all of one kind; all edges beside them lead forward, and none asks gates or a hub. (RC0539)
+ * 25. Under weighting `probability` only edges `gate` lead to a block with a gate. (RC0540)
  */
 import { RadialError } from '../diagnostics/diagnostic.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
@@ -51,7 +53,7 @@ export function verifyNetwork(network: Network): readonly Diagnostic[] {
   checkDefinitions(network, findings); // 3–9
   checkRegionTypes(network, findings); // 10, 11
   checkBlocks(network, findings); // 12–15
-  checkEdges(network, findings); // 16–19, 21–24
+  checkEdges(network, findings); // 16–19, 21–25
   checkTables(network, findings); // 20
   return findings.list();
 }

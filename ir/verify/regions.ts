@@ -107,9 +107,16 @@ export function checkBlocks(network: Network, findings: Findings): void {
   for (const { name, region, role } of namedRegions(network)) {
     const attention = region.ops.filter((op) => op.kind === 'attention');
     const expected = role === 'attention' ? 1 : 0;
-    if (attention.length === expected) continue;
-    const message = `${name} has ${attention.length} attention ops, expected ${expected}`;
-    findings.add({ code: 'RC0512', message }, { name, span: attention.at(expected)?.span ?? region.span });
+    const fault = (message: string, op: Op | undefined): void => {
+      findings.add({ code: 'RC0512', message }, { name, span: op?.span ?? region.span });
+    };
+    if (attention.length !== expected) {
+      fault(`${name} has ${attention.length} attention ops, expected ${expected}`, attention.at(expected));
+    }
+    for (const op of attention) {
+      const [rows] = op.type.shape;
+      if (rows !== 'tokens') fault(`${name} attends in ${rows ?? 0} rows, expected one for each token`, op);
+    }
   }
   for (const block of network.blocks) checkResidual(block, findings);
   checkCausality(network, findings);

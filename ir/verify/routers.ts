@@ -1,14 +1,15 @@
-/** @file Invariants 21–23 of networks, which kernel programs share: what learned routers need. */
+/** @file Invariants 21–23 and 25 of networks, which kernel programs share: what learned routers need. */
 import { behindGates } from '../routers.ts';
 import type { Edge, Successor } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
 import type { Graph } from './graph.ts';
 
-/** 21–23 */
+/** 21–23, 25 */
 export function checkRouters(graph: Graph, findings: Findings): void {
   const gated = new Set<Successor>(graph.blocks.filter(({ gate }) => gate !== undefined).map(({ id }) => id));
   const behind = behindGates(graph);
   const check = (edge: Edge, subject: Subject): void => {
+    if (graph.routing.weighting === 'probability') checkWays(edge, gated, subject, findings);
     if (edge.router?.kind === 'hub') checkHub(graph, subject, findings);
     if (edge.router?.kind !== 'gate') return;
     checkWayOut(edge, gated, subject, findings);
@@ -22,6 +23,19 @@ export function checkRouters(graph: Graph, findings: Findings): void {
   };
   check(graph.entry.edge, { name: 'entry', span: graph.entry.edge.span });
   for (const { id, edge } of graph.blocks) check(edge, { name: `block ^${id}`, span: edge.span });
+}
+
+/** 25 */
+function checkWays(
+  { router, successors }: Edge,
+  gated: ReadonlySet<Successor>,
+  subject: Subject,
+  findings: Findings,
+): void {
+  const found = router?.kind === 'gate' ? undefined : successors.find((successor) => gated.has(successor));
+  if (found === undefined) return;
+  const message = `${subject.name} leads to ${show(found)} without asking its gate, which weighs what the block adds`;
+  findings.add({ code: 'RC0540', message, help: 'write `-> gate [ … ]`, or leave `weighting` out' }, subject);
 }
 
 /** 21 */

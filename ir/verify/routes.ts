@@ -1,4 +1,4 @@
-/** @file Invariants 16–19 and 21–24 of networks, which kernel programs share: where edges lead. */
+/** @file Invariants 16–19 and 21–25 of networks, which kernel programs share: where edges lead. */
 import { MAX_SUCCESSORS } from '../limits.ts';
 import type { Edge, Successor } from '../types.ts';
 import type { Findings, Subject } from './findings.ts';
@@ -6,7 +6,7 @@ import type { Graph } from './graph.ts';
 import { checkOracle } from './oracle.ts';
 import { checkRouters } from './routers.ts';
 
-/** 16–19, 21–24 */
+/** 16–19, 21–25 */
 export function checkEdges(graph: Graph, findings: Findings): void {
   const ids = new Set<Successor>([...graph.blocks.map((block) => block.id), 'exit']);
   checkEdge(graph.entry.edge, ids, { name: 'entry', span: graph.entry.edge.span }, findings);

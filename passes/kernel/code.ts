@@ -11,6 +11,8 @@ export interface Code {
   readonly table: (ref: Ref | undefined, reader: string) => WeightUse;
   /** First output column that is computed of a linear's result. */
   readonly firstColumn: (ref: Ref) => number;
+  /** What the residual sum scales its branch by; undefined: nothing. */
+  readonly probability: View | undefined;
   /** A buffer of its own for a value of this type. */
   readonly scratch: (type: TensorType) => View;
   /** Makes `ref` a name for a view. */

@@ -18,6 +18,8 @@ export interface Place {
   readonly routed: { readonly params: boolean; readonly home: boolean };
   /** Rows of buffers for values of `tokens` rows. */
   readonly tokenRows: Buffer['rows'];
+  /** What the residual sum scales its branch by, where routers weigh. */
+  readonly probability?: View | undefined;
 }
 
 /** Lowers a region; with `attention`, also what of it fills the KV list when a token passes the block over. */
@@ -45,7 +47,7 @@ export function lowerRegion(
     columns: columnsOf(yieldedType(region)),
     routed: place.routed.home,
   };
-  const common = { params, rowsOf, isPanels: weights.isPanels };
+  const common = { params, rowsOf, isPanels: weights.isPanels, probability: place.probability };
   const target: RegionTarget = {
     ...common,
     ops: region.ops,
@@ -63,7 +65,7 @@ function lowerFill(
   frame: Frame,
   region: Region,
   attention: Op,
-  common: Pick<RegionTarget, 'params' | 'rowsOf' | 'isPanels'>,
+  common: Pick<RegionTarget, 'params' | 'rowsOf' | 'isPanels' | 'probability'>,
 ) {
   const { ops, firstColumns } = fillCode(region, attention);
   const code = new RegionLowering(frame, {

@@ -12,6 +12,8 @@
  * A region becomes a body with its constants as formals; equal bodies are one. Slices of columns become views. Block and
  * exit reach the hidden state `$x` through the row list, the entry writes it straight.
  *
+ * Where routers weigh, residual sums scale their branch by `$probability`, which control code writes before a block runs.
+ *
  * Ops on constants only are refused: fold-constants moves them. Gates and a hub that no edge asks are left out.
  */
 import {
@@ -21,16 +23,19 @@ import {
   HIDDEN,
   HOPS,
   IDS,
+  isWeighted,
   LOGITS,
   MAX_BUFFERS,
   MAX_KERNELS,
   needsWalk,
   PIXELS,
   POSITIONS,
+  probabilityView,
   routerBuffers,
   rowBuffers,
   SCORES,
   walkBuffers,
+  weightingBuffers,
 } from '../../ir/index.ts';
 import type { Body, Buffer, Instance, KernelProgram, Network } from '../../ir/index.ts';
 import type { Lowering, PassOptions } from '../pass.ts';
@@ -82,6 +87,7 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
       { ...(hub && { hub }), entry: network.entry, blocks },
       { scores, hidden: columnsOf(yieldedType(network.entry)) },
     ),
+    ...weightingBuffers(network),
     ...bodies.buffers(),
   ];
   checkLimits(bodies.list(), buffers.length);
@@ -151,6 +157,7 @@ function placesOf(network: Network): Places {
       home: hidden,
       routed: { params: true, home: true },
       tokenRows: 'chunk',
+      probability: isWeighted(network) ? probabilityView : undefined,
     },
     exit: {
       params: [HIDDEN],

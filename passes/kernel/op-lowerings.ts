@@ -34,7 +34,7 @@ export const lowerings: Readonly<Record<OpKind, OpLowering>> = {
   tanh: activation,
   add: (op, code) => binary(op, code, 'add'),
   mul: (op, code) => binary(op, code, 'mul'),
-  residual: (op, code) => binary(op, code, 'add'),
+  residual: (op, code) => binary(op, code, 'add', code.probability),
   scale: (op, code) => code.emit(op, 'scale', { x: code.view(op.operands[0], op.kind) }, op.attrs),
   layer_norm: (op, code) => norm(op, code, 'layer'),
   rms_norm: (op, code) => norm(op, code, 'rms'),
@@ -106,11 +106,11 @@ function activation(op: Op, code: Code): void {
 }
 
 /** Sum and product take their operands in either order, so a constant goes to the right, where it may stand. */
-function binary(op: Op, code: Code, name: 'add' | 'mul'): void {
+function binary(op: Op, code: Code, name: 'add' | 'mul', probability?: View): void {
   const [left, right] = op.operands;
   const [a, b] = left !== undefined && isGlobal(left) ? [right, left] : [left, right];
   const second = b !== undefined && isGlobal(b) ? code.weight(b, 'rows', op.kind) : code.view(b, op.kind);
-  code.emit(op, 'binary', { a: code.view(a, op.kind), b: second }, { function: name });
+  code.emit(op, 'binary', { a: code.view(a, op.kind), b: second, probability }, { function: name });
 }
 
 function norm(op: Op, code: Code, name: 'layer' | 'rms'): void {
@@ -136,6 +136,7 @@ function linear(op: Op, code: Code): void {
     shift: row(shift),
     mul: view(mul),
     residual: view(residual),
+    probability: residual === undefined ? undefined : code.probability,
   };
   const attrs: Attrs = { first: code.firstColumn(op.result), ...op.attrs };
   code.emit(op, 'linear', inputs, attrs);

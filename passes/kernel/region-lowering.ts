@@ -46,6 +46,8 @@ export interface RegionTarget {
   readonly isPanels: (constant: Global) => boolean;
   /** First output column that is computed of a linear's result; 0 where it is not named. */
   readonly firstColumns: ReadonlyMap<Ref, number>;
+  /** What the residual sum scales its branch by; undefined: nothing. */
+  readonly probability: View | undefined;
 }
 
 export class RegionLowering implements Code {
@@ -112,6 +114,10 @@ export class RegionLowering implements Code {
       ref !== undefined && isGlobal(ref) && this.#target.isPanels(ref) ? 'panels' : 'rows',
       reader,
     );
+  }
+
+  get probability(): View | undefined {
+    return this.#target.probability;
   }
 
   firstColumn(ref: Ref): number {

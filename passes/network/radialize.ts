@@ -8,8 +8,9 @@
  * The first successor is the next block, so that a token without a route goes the sequential way; any block may follow,
  * the same one too, or the exit. In a network for images edges lead forward only, as they do where an oracle is asked
  * (`route: oracle_input`, `oracle_output`). `route: sequential` makes the chain again. Gates and hub go, since no edge asks
- * them. The options kv, revisit and maxHops are written to the routing; hop caps left out are twice the number of blocks
- * for a route from outside, the number of blocks for the chain. Without options nothing changes.
+ * them, and with them `weighting: probability`: without routers each block adds all of its branch. The options kv, revisit
+ * and maxHops are written to the routing; hop caps left out are twice the number of blocks for a route from outside, the
+ * number of blocks for the chain. Without options nothing changes.
  */
 import { MAX_HOPS, MAX_SUCCESSORS, fail, hopsKnown } from '../../ir/index.ts';
 import type { Edge, Network, Routing, Successor } from '../../ir/index.ts';
@@ -68,8 +69,9 @@ function withEdges(network: Network, route: PassOptions['route']): Network {
     return network;
   }
   const { hub: _hub, ...others } = network;
+  const { weighting: _weighting, ...routing } = network.routing;
   const blocks = network.blocks.map(({ gate: _gate, ...block }, i) => ({ ...block, edge: rest[i] ?? block.edge }));
-  return { ...others, entry: { ...network.entry, edge: first }, blocks };
+  return { ...others, routing, entry: { ...network.entry, edge: first }, blocks };
 }
 
 /** Refuses a route with so many successors that the program could not be read again. */

@@ -9,8 +9,12 @@ export interface Field {
   readonly path: string;
 }
 
-/** The fields of an object that has exactly these names. */
-export function readObject<Name extends string>(field: Field, names: readonly Name[]): Readonly<Record<Name, Field>> {
+/** The fields of an object that has exactly these names; one of `optional` that is not there has the value undefined. */
+export function readObject<Name extends string>(
+  field: Field,
+  names: readonly Name[],
+  optional: readonly Name[] = [],
+): Readonly<Record<Name, Field>> {
   const { value, path } = field;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(field, 'an object');
   const values = new Map<string, unknown>(Object.entries(value));
@@ -19,7 +23,7 @@ export function readObject<Name extends string>(field: Field, names: readonly Na
   const fields: Partial<Record<Name, Field>> = {};
   for (const name of names) {
     const inner = path === '' ? name : `${path}.${name}`;
-    if (!values.has(name)) fail('RC0803', 'the field is missing', detailsOf(inner));
+    if (!values.has(name) && !optional.includes(name)) fail('RC0803', 'the field is missing', detailsOf(inner));
     fields[name] = { value: values.get(name), path: inner };
   }
   return fields as Readonly<Record<Name, Field>>;

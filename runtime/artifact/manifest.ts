@@ -125,6 +125,8 @@ export interface RoutingInfo {
   readonly threshold: number;
   /** Tokens at positions before this one are not skipped by gates or hub. */
   readonly anchors: number;
+  /** There if blocks scale what they add by the probability that the router gave them. */
+  readonly weighting?: 'probability';
   readonly entry: EdgeInfo;
   /** In ascending order of id. */
   readonly blocks: readonly BlockInfo[];

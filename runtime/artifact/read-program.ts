@@ -99,9 +99,11 @@ function readMemory(field: Field): Memory {
 }
 
 function readRouting(field: Field): RoutingInfo {
-  const fields = readObject(field, [
-    'kv', 'revisit', 'maxHops', 'needsWalk', 'decides', 'threshold', 'anchors', 'entry', 'blocks',
-  ]); // prettier-ignore
+  const fields = readObject(
+    field,
+    ['kv', 'revisit', 'maxHops', 'needsWalk', 'decides', 'threshold', 'anchors', 'weighting', 'entry', 'blocks'],
+    ['weighting'],
+  );
   const entry = readObject(fields.entry, ['successors', 'router']);
   const blocks = readList(fields.blocks, MAX_BLOCKS, readBlock);
   blocks.forEach((block, i) => {
@@ -116,6 +118,7 @@ function readRouting(field: Field): RoutingInfo {
     decides: readNullable(fields.decides, (inner) => readWord(inner, ['sweep', 'hop'])),
     threshold: readNumber(fields.threshold, 0, 1),
     anchors: readInteger(fields.anchors, 0, MAX_SIZE),
+    ...(fields.weighting.value !== undefined && { weighting: readWord(fields.weighting, ['probability']) }),
     entry: readEdge(entry),
     blocks,
   };

@@ -172,6 +172,7 @@ describe('manifest', () => {
       ['program.routing.decides', ['sweep', 'hop', 3]],
       ['program.routing.threshold', [-0.1, 1.5, '0.5', null]],
       ['program.routing.anchors', [-1, 0.5]],
+      ['program.routing.weighting', ['none', null, 1]],
       ['program.routing.blocks.0.gated', [0, null, true]],
       ['program.routing.blocks.1.router', ['gate', 'hub']],
       ['program.routing.entry.successors', [[], [4], [-1], ['entry'], [1.5]]],

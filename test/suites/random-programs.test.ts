@@ -32,7 +32,7 @@ async function compileNetwork(network: Network, level: OptimisationLevel, chunk:
   });
 }
 
-/** Compares with the interpreter, in prefill and in decode. */
+/** Compares with the interpreter, in prefill and in decode; then follows what was recorded. */
 async function checkCompiled(network: Network, model: RadialModel, { values, walks }: Inputs): Promise<void> {
   const expected = runNetwork(network, { values, walks });
   const { routing } = model.info;
@@ -46,6 +46,9 @@ async function checkCompiled(network: Network, model: RadialModel, { values, wal
   for (const mode of ['prefill', 'decode'] as const) {
     const found = await model.forward(Array.from(values), { mode, route });
     assertSameResults(expected, { logits: found.logits, paths: found.path });
+    if (!routed) continue;
+    const replayed = await model.forward(Array.from(values), { mode, route: { walk: found.path } });
+    assert.deepEqual([replayed.path, replayed.logits], [found.path, found.logits]);
   }
 }
 

@@ -28,6 +28,7 @@ const config = {
 };
 const ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3];
 const policies: readonly KvPolicy[] = ['absent', 'project', 'latest'];
+const weighting = 'probability';
 
 describe('learned routers', () => {
   const folder = mkdtempSync(join(tmpdir(), 'radialc-routers-'));
@@ -59,6 +60,15 @@ describe('learned routers', () => {
       'gates with an inner layer': { ...gates, hidden: 5, kv, anchors: 2, gatedBlocks: [0, 2, 3, 5] },
       'a hub with reuse': { ...hub, kv },
       'a linear hub': { ...hub, hidden: 0, hopEmbedding: false, kv, revisit: 'overwrite', anchors: 1 } as const,
+      'gates that weigh': { ...gates, kv, anchors: 2, weighting } as const,
+      'gates with an inner layer that weigh': {
+        ...gates,
+        hidden: 5,
+        kv,
+        gatedBlocks: [0, 2, 3, 5],
+        weighting,
+      } as const,
+      'a hub that weighs': { ...hub, kv, anchors: 1, weighting } as const,
     })) {
       it(`${name} under ${kv}: decide as interpreted; prefill and decode are alike`, async () => {
         const model = await modelOf(routers);
@@ -129,16 +139,35 @@ describe('learned routers', () => {
   });
 
   it('what routers decided can be replayed, and overridden', async () => {
-    for (const routers of [gates, hub]) {
+    const weighing = { ...gates, weighting, anchors: 2 } as const;
+    for (const routers of [gates, hub, weighing, { ...weighing, hidden: 5 }, { ...hub, weighting } as const]) {
       const model = await modelOf(routers);
       const found = await model.forward(ids);
-      const replayed = await model.forward(ids, { route: { walk: found.path } });
-      assert.deepEqual([replayed.path, replayed.logits], [found.path, found.logits]);
+      for (const mode of ['prefill', 'decode'] as const) {
+        const replayed = await model.forward(ids, { mode, route: { walk: found.path } });
+        assert.deepEqual([replayed.path, replayed.logits], [found.path, found.logits], mode);
+      }
       // Some tokens are led, the others decide.
       const mixed = await model.forward(ids, { route: (position) => (position % 3 === 0 ? [0, 1, 4] : undefined) });
       const walks = ids.map((_, position) => (position % 3 === 0 ? [0, 1, 4] : undefined));
-      assert.deepEqual(mixed.path, interpreted({ walks }).paths);
+      const expected = interpreted({ walks });
+      assert.deepEqual(mixed.path, expected.paths);
+      assert.ok(largestDifference(mixed.logits, expected.logits) < 3e-4);
     }
+  });
+
+  it('a gate weighs what its block adds, whatever the threshold; a block without a gate adds all of its branch', async () => {
+    const own = { ...gates, gatedBlocks: [1, 4], weighting } as const;
+    const model = await modelOf(own);
+    assert.equal(model.info.routing.weighting, weighting);
+    const open = await model.forward(ids, { threshold: 0 });
+    assert.ok(largestDifference(open.logits, interpreted({ threshold: 0 }).logits) < 3e-4);
+    // Closed gates say nothing: what is left has no gate.
+    const closed = await model.forward(ids, { threshold: 1 });
+    const plain = await modelOf({ ...own, weighting: 'none' });
+    assert.deepEqual(closed.logits, (await plain.forward(ids, { threshold: 1 })).logits);
+    assert.equal(plain.info.routing.weighting, undefined);
+    assert.ok(largestDifference(open.logits, (await plain.forward(ids, { threshold: 0 })).logits) > 0.01);
   });
 
   it('the identity walk gives the logits of the sequential program bit for bit', async () => {

@@ -69,6 +69,8 @@ describe('traces', () => {
       gates: { ...gates, kv },
       'a hub that appends': { ...hub, kv },
       'a hub that overwrites': { ...hub, kv, revisit: 'overwrite', anchors: 2 },
+      'gates that weigh': { ...gates, kv, weighting: 'probability' },
+      'a hub that weighs': { ...hub, kv, anchors: 2, weighting: 'probability' },
     };
     for (const [name, settings] of Object.entries(routers)) {
       it(`change nothing in the way of ${name}, under ${kv}`, async () => {

@@ -66,6 +66,11 @@ export class KernelMachine {
     this.#floats.set(values, this.#address(name));
   }
 
+  /** The first column of a row. */
+  writeFloat(name: string, row: number, value: number): void {
+    this.#floats[this.#address(name) + row * strideOf(this.#buffer(name))] = value;
+  }
+
   readRow(name: string, row: number): Float32Array {
     const buffer = this.#buffer(name);
     const from = this.#address(name) + row * strideOf(buffer);
@@ -179,7 +184,10 @@ const rowKernels: Readonly<Record<KernelKind, RowKernel>> = {
   unary: ({ row, attrs }, r) => row('x', r).map(activationFunctions[attrs['function'] as Activation]),
   binary: (step, r) => {
     const b = step.isWeight('b') ? weightRow(step.weight('b'), r) : step.row('b', r);
-    return step.row('a', r).map((a, i) => (step.attrs['function'] === 'add' ? a + (b[i] ?? NaN) : a * (b[i] ?? NaN)));
+    const p = probabilityOf(step, r);
+    return step
+      .row('a', r)
+      .map((a, i) => (step.attrs['function'] === 'add' ? a + p * (b[i] ?? NaN) : a * (b[i] ?? NaN)));
   },
   scale: ({ row, attrs }, r) => row('x', r).map((x) => x * Number(attrs['by'])),
   copy: ({ row }, r) => row('x', r),
@@ -235,7 +243,7 @@ function linear(step: Step, r: number): readonly number[] {
     const sum =
       x.reduce((total, value, k) => total + value * (w[k] ?? NaN), 0) +
       (has('bias') ? (weight('bias').data[first + i] ?? NaN) : 0);
-    return act(sum) * (mul[i] ?? 1) + (residual[i] ?? 0);
+    return probabilityOf(step, r) * act(sum) * (mul[i] ?? 1) + (residual[i] ?? 0);
   });
   if (has('scorer')) {
     const scorer = weight('scorer').data;
@@ -245,6 +253,10 @@ function linear(step: Step, r: number): readonly number[] {
     step.write('partial', r, products);
   }
   return made;
+}
+
+function probabilityOf({ has, row }: Step, r: number): number {
+  return has('probability') ? (row('probability', r)[0] ?? NaN) : 1;
 }
 
 function normed({ weight, attrs }: Step, x: readonly number[]): number[] {

@@ -3,7 +3,7 @@
  * way that the KV cache stays within its plan.
  */
 import assert from 'node:assert/strict';
-import { gateLevel } from '../../ir/index.ts';
+import { gateLevel, isWeighted } from '../../ir/index.ts';
 import type { BlockId, BlockInstance, Edge, Instance, KernelProgram, Successor } from '../../ir/index.ts';
 import type { RunResult, Walk } from '../../ir/interpreter/index.ts';
 import { KernelMachine } from './kernel-machine.ts';
@@ -66,8 +66,12 @@ export class KernelRunner {
     this.#machine.writeInts('$pos', tokens);
     this.#machine.run(this.#program.entry, 'kernels', tokens);
     const paths: BlockId[][] = tokens.map(() => []);
-    const next = (edge: Edge, t: number): Successor =>
-      this.#next(edge, { row: t, position: t, walk: walks[t], path: paths[t] ?? [] });
+    const next = (edge: Edge, t: number): Successor => {
+      const token = { row: t, position: t, walk: walks[t], path: paths[t] ?? [] };
+      const stop = this.#next(edge, token);
+      this.#writeProbability(t, this.#probability(edge, stop, token));
+      return stop;
+    };
     const stops = tokens.map((t) => next(this.#program.entry.edge, t));
     for (const block of this.#program.blocks) {
       const here = tokens.filter((t) => stops[t] === block.id);
@@ -96,12 +100,15 @@ export class KernelRunner {
     let from = -1;
     let { edge } = this.#program.entry;
     for (;;) {
-      const next = this.#next(edge, { row, position, walk, path });
+      const token = { row, position, walk, path };
+      const next = this.#next(edge, token);
+      const probability = this.#probability(edge, next, token);
       for (const block of this.#program.blocks) {
         if (block.id > from && (next === 'exit' || block.id < next)) this.#fill(block, position, row, path);
       }
       const block = this.#program.blocks.find(({ id }) => id === next);
       if (block === undefined) return path;
+      this.#writeProbability(row, probability);
       this.#machine.run(block, 'kernels', [row], this.#kvOf(block, [position]));
       path.push(block.id);
       [from, edge] = [block.id, block.edge];
@@ -120,19 +127,41 @@ export class KernelRunner {
       const from = this.#program.blocks.find(({ id }) => id === path.at(-1));
       return successors.find((next, i) => this.#isOpen(next, row, i === 0 && from?.scores === next)) ?? 'exit';
     }
+    const scoreOf = this.#hubScores(token);
+    return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
+  }
+
+  #hubScores({ row, path }: Traveller): (next: Successor) => number {
     this.#machine.writeInts(
       '$hop',
       Array.from({ length: this.#program.chunk }, (_, r) => (r === row ? path.length : -1)),
     );
     const scores = this.#scores(this.#program.hub, row);
-    const scoreOf = (next: Successor): number => scores[next === 'exit' ? scores.length - 1 : next] ?? NaN;
-    return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
+    return (next) => scores[next === 'exit' ? scores.length - 1 : next] ?? NaN;
+  }
+
+  /** By what the block that an edge leads to scales its branch. */
+  #probability({ router, successors }: Edge, next: Successor, token: Traveller): number {
+    if (!isWeighted(this.#program) || next === 'exit') return 1;
+    if (router?.kind === 'gate') return 1 / (1 + Math.exp(-this.#gateScore(next, token.row, false)));
+    if (router?.kind !== 'hub') return 1;
+    const shares = successors.map(this.#hubScores(token)).map(Math.exp);
+    return (shares[successors.indexOf(next)] ?? NaN) / shares.reduce((a, b) => a + b, 0);
+  }
+
+  #writeProbability(row: number, probability: number): void {
+    if (isWeighted(this.#program)) this.#machine.writeFloat('$probability', row, probability);
   }
 
   #isOpen(next: Successor, row: number, isPrepared: boolean): boolean {
+    const { gate } = this.#program.blocks.find(({ id }) => id === next) ?? {};
+    return gate === undefined || this.#gateScore(next, row, isPrepared) > gateLevel(this.#program.routing);
+  }
+
+  /** Infinite where there is no gate. */
+  #gateScore(next: Successor, row: number, isPrepared: boolean): number {
     const { gate, finish } = this.#program.blocks.find(({ id }) => id === next) ?? {};
-    if (gate === undefined) return true;
-    return (this.#scores(isPrepared ? finish : gate, row)[0] ?? NaN) > gateLevel(this.#program.routing);
+    return gate === undefined ? Infinity : (this.#scores(isPrepared ? finish : gate, row)[0] ?? NaN);
   }
 
   #scores(router: Instance | undefined, row: number): Float32Array {

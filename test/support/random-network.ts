@@ -157,7 +157,7 @@ interface Plain {
   readonly maxHops: number;
 }
 
-/** Makes gates or a hub of some of the edges with routers, and of some without. */
+/** Makes gates or a hub of some of the edges with routers, and of some without. Where they weigh, no way leads around a gate. */
 function drawRouters(design: Design, { task, ids, edges, maxHops }: Plain): Routers {
   const { draw } = design;
   const gated = new Set<Successor>(ids.filter(() => draw.chance(0.6)));
@@ -174,10 +174,12 @@ function drawRouters(design: Design, { task, ids, edges, maxHops }: Plain): Rout
     for (let last = first; last !== 'exit' && gated.has(last); list.push(last)) last = behind.get(last) ?? 'exit';
     return list;
   };
+  const weighs = draw.chance(0.5);
   const hasHub = task === 'causal-lm' && draw.chance(0.5);
   const changed = edges.map((edge): Edge => {
     const [first = 'exit'] = edge.successors;
-    if (draw.chance(0.5)) return { router: { kind: 'gate' }, successors: listFrom(first) };
+    const mustAsk = weighs && edge.successors.some((next) => gated.has(next));
+    if (mustAsk || draw.chance(0.5)) return { router: { kind: 'gate' }, successors: listFrom(first) };
     return hasHub && edge.router !== null ? { ...edge, router: { kind: 'hub' } } : edge;
   });
   const asked = new Set(
@@ -193,6 +195,7 @@ function drawRouters(design: Design, { task, ids, edges, maxHops }: Plain): Rout
     knobs: {
       ...(draw.chance(0.5) && { threshold: draw.pick([0, 0.3, 0.5, 0.75, 1]) }),
       ...(draw.chance(0.3) && { anchors: draw.int(0, 3) }),
+      ...(weighs ? { weighting: 'probability' } : draw.chance(0.1) && { weighting: 'none' }),
     },
   };
 }

@@ -18,6 +18,7 @@ export const gates: RadialConfig = {
   maxHops: 6,
   threshold: 0.5,
   anchors: 0,
+  weighting: 'none',
 };
 
 export const hub: RadialConfig = {

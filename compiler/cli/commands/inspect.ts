@@ -124,8 +124,15 @@ function describe({ info, network, program, wasmBytes, cached, expected }: Facts
   };
 }
 
-function routingOf({ kv, revisit, maxHops, decides, threshold, anchors }: ProgramInfo['routing']): object {
-  return { kv, revisit, maxHops, decides, ...(decides !== null && { threshold, anchors }) };
+function routingOf({ kv, revisit, maxHops, decides, threshold, anchors, weighting }: ProgramInfo['routing']): object {
+  return {
+    kv,
+    revisit,
+    maxHops,
+    decides,
+    ...(decides !== null && { threshold, anchors }),
+    ...(weighting && { weighting }),
+  };
 }
 
 function asText({ info, network, program, wasmBytes, cached, expected }: Facts): string {
@@ -182,10 +189,11 @@ function learned({ routing }: ProgramInfo, { hub, blocks, total }: NetworkCost):
     ? `; gates open above ${routing.threshold}, ${share(gates)}`
     : '';
   const asked = hub === null ? '' : `; a hub, ${share((blocks.length + 1) * hub.flops)}`;
-  const { anchors } = routing;
+  const { anchors, weighting } = routing;
   const anchored =
     anchors === 0 ? '' : `; the first ${anchors === 1 ? 'token skips' : `${anchors} tokens skip`} nothing`;
-  return `${knob}${asked}${anchored}`;
+  const weighed = weighting === undefined ? '' : '; what blocks add is scaled by its probability';
+  return `${knob}${asked}${anchored}${weighed}`;
 }
 
 /** `^1`, or the router with its first successors. */

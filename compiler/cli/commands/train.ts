@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
-import type { KvPolicy } from '../../../ir/index.ts';
+import type { KvPolicy, Weighting } from '../../../ir/index.ts';
 import type { RadialConfig } from '../../frontend/index.ts';
 import { readNamed } from '../../frontend/index.ts';
 import type {
@@ -41,6 +41,7 @@ interface TrainOptions extends FormatOptions {
   readonly anneal?: number;
   readonly gateHiddenSize: number;
   readonly kv: KvPolicy;
+  readonly weighting: Weighting;
   readonly anchorTokens: number;
   readonly anchorFirst: number;
   readonly anchorLast: number;
@@ -100,6 +101,14 @@ export function trainCommand(io: Io): Command {
         .choices(['absent', 'project', 'latest'])
         .default('latest'),
     )
+    .addOption(
+      new Option(
+        '--weighting <kind>',
+        'joint: by what a block scales what it adds, nothing or the probability of its gate',
+      )
+        .choices(['none', 'probability'])
+        .default('none'),
+    )
     .option('--anchor-tokens <n>', 'the first tokens that skip nothing', wholeNumber(0), 1)
     .option('--anchor-first <n>', 'the first blocks that no token skips', wholeNumber(0), 0)
     .option('--anchor-last <n>', 'the last ones', wholeNumber(0), 0)
@@ -111,7 +120,7 @@ export function trainCommand(io: Io): Command {
     .addOption(formatOption())
     .addHelpText(
       'after',
-      '\nA model that has gates goes on with them; --kv, --anchor-… and --gate-hidden-size are then theirs.\n' +
+      '\nA model that has gates goes on with them; --kv, --weighting, --anchor-… and --gate-hidden-size are then theirs.\n' +
         'OUTPUT/log.jsonl has a line for each step. Ctrl-C saves; the same command with --resume goes on, bit for bit.\n' +
         '\nExamples:\n  $ radialc train --mode scratch --text *.txt -o run --steps 4000 --optimizer muon --workers 2\n' +
         '  $ radialc train run/model --mode distill --text *.txt -o gates --target-depth 0.7\n' +
@@ -226,7 +235,7 @@ function settingsOf(
   };
 }
 
-/** @throws RadialError RC1108 */
+/** @throws RadialError RC1108, RC1109 */
 function routedOf(
   mode: RoutedSettings['mode'],
   { layers }: TrainSettings['shape'],
@@ -258,7 +267,13 @@ function routedOf(
     maxHops: blocks,
     threshold: 0.5,
     anchors: options.anchorTokens,
+    weighting: options.weighting,
   };
+  if (mode === 'distill' && config.weighting !== 'none') {
+    fail('RC1109', 'branches that are scaled by the probabilities of gates are trained together with them', {
+      help: 'choose --mode joint, or leave --weighting out',
+    });
+  }
   return { mode, config, targetDepth, budget, anneal };
 }
 

@@ -27,9 +27,16 @@ export function attachRouters(network: Network, config: RadialConfig): Network {
   const width = hiddenSize(network);
   const consts = new RouterConsts(network.consts, width);
   const ids = network.blocks.map(({ id }) => id);
-  const { kv, revisit, maxHops, threshold, anchors } = config;
-  const routing = { kv, revisit, maxHops, ...(config.router === 'gate' && { threshold }), anchors };
+  const { kv, revisit, maxHops, threshold, anchors, weighting } = config;
   const isHub = config.router === 'hub';
+  const routing = {
+    kv,
+    revisit,
+    maxHops,
+    ...(!isHub && { threshold }),
+    anchors,
+    ...(weighting !== 'none' && { weighting }),
+  };
   const edgeAfter = (place: number): Edge => (isHub ? hubEdge(ids, place) : gateEdge(ids, place));
   const gated = new Set(isHub ? [] : config.gatedBlocks);
   const blocks = network.blocks.map((block, i) => ({

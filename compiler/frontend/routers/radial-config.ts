@@ -2,13 +2,15 @@
  * @file `radial-config.json`: which routers a checkpoint has besides its weights, and how they are meant to be run.
  *
  *     {"format": "radial-config", "version": 1, "router": "gate", "blocks": 24, "gated_blocks": [2, 3, 4],
- *      "router_hidden_size": 0, "kv": "project", "revisit": "overwrite", "max_hops": 24, "threshold": 0.5, "anchor_tokens": 1}
+ *      "router_hidden_size": 0, "kv": "project", "revisit": "overwrite", "max_hops": 24, "threshold": 0.5, "anchor_tokens": 1,
+ *      "weighting": "none"}
  *
  * The weights are in `router.safetensors`, see `tensors.ts`.
  */
 import { join } from 'node:path';
 import * as z from 'zod';
 import { flag, numberFrom, readFields, refuse, show, size, valueAt } from '../config/fields.ts';
+import type { Weighting } from '../../../ir/index.ts';
 import { isPresent } from '../files.ts';
 import { readJsonFile } from '../json.ts';
 import type { JsonDocument } from '../json.ts';
@@ -36,6 +38,8 @@ export interface RadialConfig {
   readonly threshold: number;
   /** Tokens at positions before this one skip nothing. */
   readonly anchors: number;
+  /** By what blocks scale what they add: nothing, or the probability that the router gave them in training too. */
+  readonly weighting: Weighting;
 }
 
 const block = z.int({ error: 'must be a block number' }).min(0, { error: 'must be a block number' });
@@ -51,6 +55,7 @@ const schema = z.object({
   max_hops: size(MAX_HOPS),
   threshold: numberFrom(0, 1).default(0.5),
   anchor_tokens: z.literal(0).or(size()).default(0),
+  weighting: z.enum(['none', 'probability'], { error: 'must be "none" or "probability"' }).default('none'),
 });
 
 /**
@@ -89,6 +94,7 @@ export function readRadialConfig(
       maxHops: fields.max_hops,
       threshold: fields.threshold,
       anchors: fields.anchor_tokens,
+      weighting: fields.weighting,
     },
   };
 }
@@ -122,6 +128,7 @@ export function radialConfigText(config: RadialConfig): string {
     max_hops: config.maxHops,
     threshold: config.threshold,
     anchor_tokens: config.anchors,
+    ...(config.weighting !== 'none' && { weighting: config.weighting }),
   };
   return `${JSON.stringify(fields, null, 1)}\n`;
 }

@@ -9,6 +9,7 @@ import type { ModelInput, ModelShape, Parameters, ParameterSpec } from '../model
 import { linear, relu, residual } from '../ops.ts';
 import { carryKv, decide, gatedResidual, turned, unitRms } from './ops.ts';
 import type { Decision } from './ops.ts';
+import { weighted } from './weighting.ts';
 
 /** Gates begin open with a probability of 0.88. */
 const FIRST_BIAS = 2;
@@ -80,8 +81,10 @@ export function routedForward(parameters: Parameters, shape: ModelShape, input: 
     decisions.set(block, decision);
     return decision;
   };
-  const enter = (x: Matrix, f: Matrix, decision: Decision | undefined): Matrix =>
-    decision === undefined ? residual(x, f) : gatedResidual(x, f, decision.isOpen);
+  const enter = (x: Matrix, f: Matrix, decision: Decision | undefined): Matrix => {
+    if (decision === undefined) return residual(x, f);
+    return gatedResidual(x, config.weighting === 'probability' ? weighted(f, decision.score) : f, decision.isOpen);
+  };
   const cache = createCache(config);
   let x = parts.embedding();
   for (let layer = 0; layer < shape.layers; layer++) {

@@ -9,7 +9,7 @@
  * A loop leads each token to its next block. Within a trace a token stays in the code of the trace, from block to block, as
  * long as it goes the way of the trace.
  */
-import { WALK_DECIDE, WALK_END, hasLearnedRouters } from '../../../ir/index.ts';
+import { WALK_DECIDE, WALK_END, hasLearnedRouters, isWeighted } from '../../../ir/index.ts';
 import type { BlockId, BlockInstance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
@@ -21,6 +21,7 @@ import { enter } from './entry.ts';
 import { decide, decideBehind } from './routers.ts';
 import { EXECUTED, FILLED, element, growList, ownsTail, tailOf } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
+import { weighHop } from './weighting.ts';
 
 type AttentionBlock = BlockInstance & { readonly list: number };
 
@@ -89,7 +90,7 @@ function step(
     goOn(target, f, block.id, walker);
     return;
   }
-  followWalk(target, f, walker, () => decideBehind(target, f, block, walker));
+  followWalk(target, f, { ...walker, left: block.id }, () => decideBehind(target, f, block, walker));
   if (target.layout.program.routing.kv !== 'absent') passTowards(target, f, block.id, onward, walker);
 }
 
@@ -97,7 +98,7 @@ function step(
 function goOn(target: Target, f: FunctionBuilder, left: number, { next, hop, position }: Walker): void {
   const name = 'next';
   target.module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (g, [from, hops, at]) => {
-    const walker = { next: g.local('i32'), hop: hops, position: at };
+    const walker = { next: g.local('i32'), hop: hops, position: at, left: from };
     followWalk(target, g, walker, () => g.set<'i32'>(walker.next, decide(target, g, from, hops, at)));
     if (target.layout.program.routing.kv !== 'absent') passOver(target, g, from, walker);
     g.return(walker.next);
@@ -105,18 +106,29 @@ function goOn(target: Target, f: FunctionBuilder, left: number, { next, hop, pos
   f.set<'i32'>(next, f.result('i32', name, [left, hop, position]));
 }
 
-/** Sets `next` to what the walk says at this hop, or has it decided, and notes that; at the hop cap the walk ends. */
-function followWalk(target: Target, f: FunctionBuilder, { next, hop }: Walker, decideNext: () => void): void {
+/** Sets `next` to what the walk says at this hop, or has it decided, notes that, and weighs; at the hop cap the walk ends. */
+function followWalk(
+  target: Target,
+  f: FunctionBuilder,
+  { next, hop, position, left }: Walker & { readonly left: I32 },
+  decideNext: () => void,
+): void {
   const { layout } = target;
+  const { maxHops, anchors = 0 } = layout.program.routing;
+  const asked = isWeighted(layout.program) ? f.local('i32') : undefined;
   f.set<'i32'>(next, WALK_END);
-  f.if(i32.lt(hop, layout.program.routing.maxHops), () => {
+  f.if(i32.lt(hop, maxHops), () => {
     const at = f.let('i32', walkAt(layout, 0, hop));
     f.set<'i32'>(next, i32.load(at));
     if (!hasLearnedRouters(layout.program)) return;
+    if (asked !== undefined) f.set<'i32'>(asked, 0);
     f.if(i32.eq(next, WALK_DECIDE), () => {
       decideNext();
       f.storeI32(at, next);
+      if (asked !== undefined) f.set<'i32'>(asked, i32.ge(position, anchors));
     });
+    if (asked === undefined) return;
+    f.if(i32.ne(next, WALK_END), () => weighHop(target, f, { left, block: next, hop, asked }));
   });
 }
 

@@ -6,9 +6,10 @@
  * policies that say so, passes it over. Walks must lead forward only.
  *
  * Where routers decide in one sweep, a token may come to a block with a gate by a way that is not decided yet: its hop in
- * `$walk` is {@link WALK_DECIDE}, `$next` the block that it tries. The gate scores all of these tokens together.
+ * `$walk` is {@link WALK_DECIDE}, `$next` the block that it tries. The gate scores all of these tokens together; where
+ * routers weigh, also those that come to the block anyway.
  */
-import { WALK_DECIDE, WALK_END, decidesInOneSweep } from '../../../ir/index.ts';
+import { WALK_DECIDE, WALK_END, decidesInOneSweep, isWeighted } from '../../../ir/index.ts';
 import type { BlockInstance, Edge, Instance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
@@ -20,6 +21,7 @@ import { enter } from './entry.ts';
 import { behindGate, codeOf, hasGate, isFinished, isOpen, preparesScores } from './routers.ts';
 import { EXECUTED, FILLED, element, growList } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
+import { weighByGate, weighLeaving, weighWhole } from './weighting.ts';
 
 const LATEST_BYTES = 2 * FLOAT_BYTES;
 const NONE = -1;
@@ -29,7 +31,7 @@ export function definePrefill(target: Target): void {
   module.define('prefill', { params: ['i32', 'i32'] }, (f, [first, tokens]) => {
     enter(target, f, first, tokens);
     const { program } = layout;
-    const decides = decidesInOneSweep(program);
+    const [decides, weighs] = [decidesInOneSweep(program), isWeighted(program)];
     f.for(0, tokens, (row) => {
       f.storeI32(element(layout, '$hop', row), 0);
       if (preparesScores(target)) f.storeI32(element(layout, '$scored', row), NONE);
@@ -38,9 +40,11 @@ export function definePrefill(target: Target): void {
         leave(target, f, { first: firstOf(program.entry.edge), isGate: isGate(program.entry.edge) }, { row, hop: 0 });
       }
       if (program.routing.kv === 'latest') f.storeI32(latestOf(target, row), NONE);
+      if (weighs) weighWhole(target, f, row);
     });
+    if (weighs && program.entry.edge.router?.kind === 'hub') weighLeaving(target, f, program.entry.edge, tokens);
     for (const block of program.blocks) {
-      if (decides && hasGate(block)) sweepGate(target, f, block, tokens);
+      if ((decides || weighs) && hasGate(block)) sweepGate(target, f, block, tokens);
       if (hasList(block)) sweepAttention(target, f, block, tokens);
       else sweepMlp(target, f, block, tokens);
     }
@@ -68,7 +72,7 @@ function sweepMlp(target: Target, f: FunctionBuilder, block: BlockInstance, toke
   });
 }
 
-/** Tokens that try the block's gate and find it closed go on behind it. */
+/** Tokens that try the block's gate and find it closed go on behind it. Where routers weigh, the others have its weight. */
 function sweepGate(
   target: Target,
   f: FunctionBuilder,
@@ -77,15 +81,16 @@ function sweepGate(
 ): void {
   const { layout, module } = target;
   const { anchors = 0 } = layout.program.routing;
-  const prepares = preparesScores(target);
+  const [prepares, weighs] = [preparesScores(target), isWeighted(layout.program)];
+  const decides = (row: I32): I32 => i32.eq(i32.load(hopOf(target, row)), WALK_DECIDE);
+  const isFree = (row: I32): I32 => i32.ge(i32.load(element(layout, '$pos', row)), anchors);
   module.define('gather_deciding', { params: ['i32', 'i32', 'i32'], result: 'i32' }, (g, [id, count, prepared]) => {
     const found = g.let('i32', 0);
     g.for(0, count, (row) => {
       const waits = i32.eq(i32.load(element(layout, '$next', row)), id);
-      const decides = i32.eq(i32.load(hopOf(target, row)), WALK_DECIDE);
-      const isFree = i32.ge(i32.load(element(layout, '$pos', row)), anchors);
+      const takes = weighs ? waits : i32.and(i32.and(waits, decides(row)), isFree(row));
       const isScored = prepares ? i32.eq(i32.load(element(layout, '$scored', row)), id) : 0;
-      g.if(i32.and(i32.and(i32.and(waits, decides), isFree), i32.eq(isScored, prepared)), () => {
+      g.if(i32.and(takes, i32.eq(isScored, prepared)), () => {
         g.storeI32(element(layout, '$rows', found), row);
         g.increase(found, 1);
       });
@@ -94,8 +99,11 @@ function sweepGate(
   });
   module.define('close_gate', { params: ['i32', 'i32'] }, (g, [behind, count]) => {
     g.for(0, count, (i) => {
-      g.if(i32.eq(isOpen(target, i), 0), () => {
-        g.storeI32(element(layout, '$next', i32.load(element(layout, '$rows', i))), behind);
+      const row = i32.load(element(layout, '$rows', i));
+      const isClosed = i32.eq(isOpen(target, i), 0);
+      g.if(weighs ? i32.and(isClosed, i32.and(decides(row), isFree(row))) : isClosed, () => {
+        g.storeI32(element(layout, '$next', row), behind);
+        if (weighs) weighWhole(target, g, row);
       });
     });
   });
@@ -103,6 +111,7 @@ function sweepGate(
     const rows = f.let('i32', f.result('i32', 'gather_deciding', [block.id, tokens, prepared]));
     f.if(rows, () => {
       callBody(target, f, scorer, { list: layout.buffer('$rows').at, rows });
+      if (weighs) weighByGate(target, f, rows);
       f.call('close_gate', [behindGate(target, block), rows]);
     });
   };
@@ -214,7 +223,7 @@ function advance(target: Target, f: FunctionBuilder, { id, edge, scores = NONE }
   const { layout, module } = target;
   const decides = decidesInOneSweep(layout.program);
   const name = isGate(edge) ? 'advance_to_gates' : 'advance';
-  const prepares = preparesScores(target);
+  const [prepares, weighs] = [preparesScores(target), isWeighted(layout.program)];
   module.define(name, { params: ['i32', 'i32', 'i32', 'i32'] }, (g, [count, block, first, scored]) => {
     g.for(0, count, (i) => {
       const row = g.let('i32', i32.load(element(layout, '$rows', i)));
@@ -224,9 +233,11 @@ function advance(target: Target, f: FunctionBuilder, { id, edge, scores = NONE }
       g.storeI32(element(layout, '$hop', row), hop);
       g.storeI32(element(layout, '$next', row), i32.load(walkAt(layout, row, hop)));
       if (decides) leave(target, g, { first, isGate: isGate(edge) }, { row, hop });
+      if (weighs) weighWhole(target, g, row);
     });
   });
   f.call(name, [rows, id, firstOf(edge), scores]);
+  if (weighs && edge.router?.kind === 'hub') weighLeaving(target, f, edge, rows);
 }
 
 function isGate({ router }: Edge): boolean {

@@ -12,7 +12,7 @@ import { element } from './slots.ts';
 /** Blocks whose gate's score the block before may have prepared. */
 type FinishedBlock = GatedBlock & { readonly finish: Instance };
 
-type GatedBlock = BlockInstance & { readonly gate: Instance };
+export type GatedBlock = BlockInstance & { readonly gate: Instance };
 
 /** What `$walk` and `$next` say for a successor. */
 export function codeOf(successor: Successor): number {
@@ -129,11 +129,9 @@ function askHub(
   { next, hops }: { readonly next: Local<'i32'>; readonly hops: I32 },
 ): void {
   const { layout } = target;
-  const { hub } = layout.program;
-  if (hub === undefined) throw new Error('internal: an edge asks for a hub that is not there');
   const { columns } = layout.buffer('$router');
   f.storeI32(element(layout, '$hop', 0), hops);
-  callBody(target, f, hub, { list: layout.buffer('$rows').at, rows: 1 });
+  callBody(target, f, hubOf(target), { list: layout.buffer('$rows').at, rows: 1 });
   const wanted = successors.map((successor) => hubColumn(successor, columns));
   const best = f.let('i32', wanted[0] ?? 0);
   for (const run of runsOf(wanted)) f.set<'i32'>(best, higher(target, f, best, run));
@@ -141,8 +139,14 @@ function askHub(
   f.if(i32.eq(best, columns - 1), () => f.set<'i32'>(next, WALK_END));
 }
 
+export function hubOf({ layout }: Target): Instance {
+  const { hub } = layout.program;
+  if (hub === undefined) throw new Error('internal: an edge asks for a hub that is not there');
+  return hub;
+}
+
 /** Columns [from, to). */
-interface Run {
+export interface Run {
   readonly from: number;
   readonly to: number;
 }
@@ -161,7 +165,7 @@ function higher(target: Target, code: FunctionBuilder, best: I32, { from, to }: 
 }
 
 /** Cuts a list of columns into pieces that ascend by one. */
-function runsOf(columns: readonly number[]): readonly Run[] {
+export function runsOf(columns: readonly number[]): readonly Run[] {
   const runs: Run[] = [];
   for (const column of columns) {
     const last = runs.at(-1);
@@ -172,7 +176,7 @@ function runsOf(columns: readonly number[]): readonly Run[] {
 }
 
 /** Address of the scores of row i of the list that was scored last. */
-function scoresOf({ layout }: Pick<Target, 'layout'>, i: I32): I32 {
+export function scoresOf({ layout }: Pick<Target, 'layout'>, i: I32): I32 {
   const { at, columns } = layout.buffer('$router');
   return i32.add(at, i32.mul(i, strideOf({ dtype: 'f32', columns }) * FLOAT_BYTES));
 }

@@ -3,7 +3,7 @@ import type { Activation } from '../../../ir/index.ts';
 import { FLOAT_BYTES, f32x4, i32 } from '../asm/values.ts';
 import { activate } from './functions.ts';
 import { eachColumn, eachRow } from './loops.ts';
-import { numberOf, operandOf, outOf, textOf, viewOf } from './site.ts';
+import { numberOf, operandOf, optionalView, outOf, textOf, viewOf } from './site.ts';
 import type { Operand, Site } from './site.ts';
 import type { FunctionBuilder } from '../asm/function.ts';
 import type { V128 } from '../asm/values.ts';
@@ -40,12 +40,18 @@ export function emitBinary(site: Site): void {
   if (b === undefined) throw new Error('internal: binary needs b');
   const name = textOf(site, 'function') ?? 'add';
   const combine = name === 'add' ? f32x4.add : f32x4.mul;
+  const probability = optionalView(site, 'probability');
   const bStride = weightStride(b);
-  eachRow(site, `f32_${name}`, [a, b, outOf(site)], (f, { at: [left, right, to], i }) => {
+  const operands = [a, b, outOf(site), ...(probability === undefined ? [] : [probability])];
+  eachRow(site, `f32_${name}${probability === undefined ? '' : '_weighted'}`, operands, (f, { at, i }) => {
+    const [left, right, to, probabilityAt] = at;
     if (left === undefined || right === undefined || to === undefined) return;
     if (bStride !== 0) f.increase(right, i32.mul(i, bStride));
-    eachColumn(f, a.shape.columns, (lanes, at) => {
-      lanes.store(f, i32.add(to, at), combine(lanes.load(i32.add(left, at)), lanes.load(i32.add(right, at))));
+    const factor = probabilityAt && f.let('v128', f32x4.loadSplat(probabilityAt));
+    eachColumn(f, a.shape.columns, (lanes, offset) => {
+      const second = lanes.load(i32.add(right, offset));
+      const scaled = factor === undefined ? second : f32x4.mul(factor, second);
+      lanes.store(f, i32.add(to, offset), combine(lanes.load(i32.add(left, offset)), scaled));
     });
   });
 }

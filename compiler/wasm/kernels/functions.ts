@@ -51,7 +51,7 @@ export function exp(f: FunctionBuilder, argument: V128): V128 {
 }
 
 /** 1 / (1 + e⁻ˣ) */
-function sigmoid(f: FunctionBuilder, x: V128): V128 {
+export function sigmoid(f: FunctionBuilder, x: V128): V128 {
   const one = f.constant(1);
   const decay = f.let('v128', exp(f, f32x4.neg(f32x4.abs(x))));
   const numerator = v128.select(decay, one, f32x4.lt(x, f.constant(0)));

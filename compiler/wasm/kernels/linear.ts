@@ -47,6 +47,7 @@ export function emitLinear(site: Site): void {
     mul: mul?.shape,
     residual: residual?.shape,
     bias: bias !== undefined,
+    probability: optionalView(site, 'probability'),
     partial: partial?.shape,
     act: textOf(site, 'act') as Activation | undefined,
     first: numberOf(site, 'first'),
@@ -170,6 +171,9 @@ function emitTile(
         ? undefined
         : f.let('i32', rowAddress(view, [bases.out, bases.mul, bases.residual][o] ?? 0, bases.list, row)),
     );
+    const probability =
+      shape.probability &&
+      f.let('v128', f32x4.loadSplat(rowAddress(shape.probability.shape, shape.probability.address, bases.list, row)));
     const score = shape.partial === undefined ? undefined : scoreRow(f, shape.partial, bases, row);
     for (let v = 0; v < tile.panels * PANEL_VECTORS; v++) {
       const offset = v * VECTOR_BYTES;
@@ -178,6 +182,7 @@ function emitTile(
       if (shape.bias) value = f32x4.add(value, f32x4.load(bases.bias, offset));
       if (shape.act !== undefined) value = activate(module, f, shape.act, value);
       if (factor !== undefined) value = f32x4.mul(f32x4.load(factor, offset), value);
+      if (probability !== undefined) value = f32x4.mul(probability, value);
       if (base !== undefined) value = f32x4.add(f32x4.load(base, offset), value);
       if (score === undefined) f.store(to, value, offset);
       else f.store(to, score.add(value, offset), offset);

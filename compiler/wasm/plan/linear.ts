@@ -6,6 +6,7 @@
  */
 import { PANEL } from '../../../ir/index.ts';
 import type { Activation } from '../../../ir/index.ts';
+import type { I32 } from '../asm/values.ts';
 import { FLOAT_BYTES, shapeName } from './layout.ts';
 import type { ViewShape } from './layout.ts';
 
@@ -21,6 +22,8 @@ export interface LinearShape {
   readonly mul: ViewShape | undefined;
   readonly residual: ViewShape | undefined;
   readonly bias: boolean;
+  /** What scales the branch that is added to a residual: one buffer in all the program, so that its address is code. */
+  readonly probability?: { readonly shape: ViewShape; readonly address: I32 } | undefined;
   /** Where a scorer's products of the row go. */
   readonly partial?: ViewShape | undefined;
   readonly act: Activation | undefined;
@@ -49,12 +52,13 @@ export interface LinearPlan {
 export function planLinear(shape: LinearShape): LinearPlan {
   const inner = shape.x.columns;
   const panelBytes = inner * PANEL * FLOAT_BYTES;
-  const { x, out, mul, residual, partial } = shape;
+  const { x, out, mul, residual, probability, partial } = shape;
   const epilogue = [
     ...(shape.bias ? ['bias'] : []),
     ...(shape.act === undefined ? [] : [shape.act]),
     ...(mul === undefined ? [] : [`mul${strideName(mul)}`]),
     ...(residual === undefined ? [] : [`residual${strideName(residual)}`]),
+    ...(probability === undefined ? [] : [`weighted${strideName(probability.shape)}`]),
     ...(partial === undefined ? [] : [`scored${strideName(partial)}`]),
   ];
   const suffix = [`x${shapeName(x)}`, ...epilogue, `out${strideName(out)}`].join('_');

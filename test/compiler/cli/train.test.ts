@@ -38,7 +38,13 @@ describe('radialc train', function () {
     it(`${mode}: gates beside the model, which compile and decide`, async () => {
       const args = ['train', at('base/model'), '--mode', mode, '--text', at('text.txt'), '--held-out', at('held.txt')];
       const gates = [...steps, '--lr', '0.02', '--gate-hidden-size', '4', '--target-depth', '0.75', '--kv', 'absent'];
-      await ok(...args, '-o', at(mode), ...gates, ...(mode === 'joint' ? ['--workers', '2'] : []));
+      await ok(
+        ...args,
+        '-o',
+        at(mode),
+        ...gates,
+        ...(mode === 'joint' ? ['--workers', '2', '--weighting', 'probability'] : []),
+      );
       const lines = log(mode);
       const measured = lines.filter(({ heldOut }) => heldOut !== undefined);
       assert.deepEqual(
@@ -49,6 +55,8 @@ describe('radialc train', function () {
       const same = (a: string, b: string): boolean => readFileSync(at(a)).equals(readFileSync(at(b)));
       assert.equal(same(`${mode}/model/model.safetensors`, 'base/model/model.safetensors'), mode === 'distill');
       await ok('compile', at(`${mode}/model`), '-o', at(`${mode}-out`));
+      const { routing } = await okJson<{ routing: { weighting?: string } }>('inspect', at(`${mode}/model`));
+      assert.equal(routing.weighting, mode === 'joint' ? 'probability' : undefined);
       const found = await okJson<{ path: number[][] }>('run', at(`${mode}-out`), '--prompt', 'The 3', '-n', '6');
       assert.equal(found.path.length, 6);
       const thin = ['--threshold', '0.99'];
@@ -70,6 +78,7 @@ describe('radialc train', function () {
     await fails('RC1109', 'train', at('base/model'), '--mode', 'scratch', ...text, '-o', at('x'));
     await fails('RC1109', 'train', '--mode', 'joint', ...text, '-o', at('x'));
     await fails('RC1109', 'train', '--mode', 'scratch', '--heads', '5', ...text, '-o', at('x'));
+    await fails('RC1109', 'train', at('base/model'), '--weighting', 'probability', ...text, '-o', at('x'));
     await fails('RC1109', 'train', at('base/model'), '--tokens', '99', ...text, '-o', at('x'));
     const anchored = ['--anchor-first', '1', '--anchor-last', '2', '--target-depth', '0.5'];
     await fails('RC1108', 'train', at('base/model'), ...anchored, ...text, '-o', at('x'));

@@ -75,7 +75,15 @@ describe('routers of a checkpoint', () => {
   });
 
   it('are of kinds and numbers that there are (RC0204)', () => {
-    const bad = { router: 'magic', max_hops: 0, threshold: 2, kv: 'copy', router_hidden_size: -1, anchor_tokens: 0.5 };
+    const bad = {
+      router: 'magic',
+      max_hops: 0,
+      threshold: 2,
+      kv: 'copy',
+      router_hidden_size: -1,
+      anchor_tokens: 0.5,
+      weighting: 'p',
+    };
     for (const [field, value] of Object.entries(bad)) {
       writeRouters(dir, gates, WIDTH);
       edit({ [field]: value });

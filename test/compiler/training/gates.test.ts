@@ -7,6 +7,7 @@ import type { RadialConfig } from '../../../compiler/frontend/index.ts';
 import { denseLogits } from '../../../compiler/training/gates/loss.ts';
 import type { RoutedSettings } from '../../../compiler/training/gates/settings.ts';
 import { gateSpecs, routedForward } from '../../../compiler/training/gates/model.ts';
+import { weighted } from '../../../compiler/training/gates/weighting.ts';
 import { writeGates } from '../../../compiler/training/gates/export.ts';
 import { credit, drawTurns } from '../../../compiler/training/gates/credit.ts';
 import {
@@ -58,6 +59,16 @@ describe('gates in training', () => {
           [4, 3],
         ],
         (x, f) => gatedResidual(x as Matrix, f as Matrix, [true, false, false, true]),
+      );
+    });
+
+    it('weighted', () => {
+      checkGradient(
+        [
+          [4, 3],
+          [4, 1],
+        ],
+        (f, score) => weighted(f as Matrix, score as Matrix),
       );
     });
 
@@ -179,13 +190,19 @@ describe('gates in training', () => {
   });
 
   for (const kv of ['absent', 'project', 'latest'] as const) {
-    for (const hidden of [0, 5]) {
-      it(`compute what the compiled program computes: ${kv}, ${hidden === 0 ? 'linear' : 'with an inner layer'}`, async () => {
+    for (const [hidden, weighting] of [
+      [0, 'none'],
+      [5, 'none'],
+      [0, 'probability'],
+      [5, 'probability'],
+    ] as const) {
+      it(`compute what the compiled program computes: ${kv}, weighting ${weighting}, ${hidden === 0 ? 'linear' : 'with an inner layer'}`, async () => {
         const { shape } = tinySettings();
         const own = {
           ...config,
           kv,
           hidden,
+          weighting,
           anchors: 1,
           threshold: 0.45,
           gatedBlocks: hidden === 0 ? [1, 2, 3] : [0, 2, 3],
@@ -226,37 +243,40 @@ describe('gates in training', () => {
     }
   }
 
-  it('the gradient of a joint step is right for the model, whose weights decide nothing here', () => {
-    const settings = tinySettings({ routed: { ...routed, mode: 'joint', config: { ...config, kv: 'latest' } } });
-    const trainee = traineeOf(settings, new Float32Array());
-    const flat = drawn(trainee.specs);
-    // Gates that do not look at the hidden state: each block has its own luck.
-    for (const { name, offset, size } of trainee.specs) {
-      if (name.endsWith('.score')) flat.fill(0, offset, offset + size);
-    }
-    const ids = Int32Array.from({ length: 32 }, (_, i) => (7 * i) % settings.shape.vocab);
-    const share = {
-      data: { ids, targets: ids.map((id) => (id + 5) % settings.shape.vocab) },
-      batch: 2,
-      drops: () => false,
-    };
-    const work = { share, step: 2, worker: 0 };
-    const { gradient, measured } = lossAndGradient(trainee, flat, work);
-    assert.ok(measured !== undefined && measured.depth > 0.3 && measured.depth < 1);
-    for (const { name, offset, size } of parameterSpecs(settings.shape)) {
-      const direction = Float32Array.from({ length: size }, (_, i) => Math.cos(3 * i));
-      const moved = (sign: number): Float32Array => {
-        const there = flat.slice();
-        for (const [i, d] of direction.entries()) there[offset + i] = (there[offset + i] ?? 0) + sign * 2e-4 * d;
-        return there;
+  for (const weighting of ['none', 'probability'] as const) {
+    it(`the gradient of a joint step is right for the model, whose weights decide nothing here: weighting ${weighting}`, () => {
+      const own = { ...config, kv: 'latest', weighting } as const;
+      const settings = tinySettings({ routed: { ...routed, mode: 'joint', config: own } });
+      const trainee = traineeOf(settings, new Float32Array());
+      const flat = drawn(trainee.specs);
+      // Gates that do not look at the hidden state: each block has its own luck.
+      for (const { name, offset, size } of trainee.specs) {
+        if (name.endsWith('.score')) flat.fill(0, offset, offset + size);
+      }
+      const ids = Int32Array.from({ length: 32 }, (_, i) => (7 * i) % settings.shape.vocab);
+      const share = {
+        data: { ids, targets: ids.map((id) => (id + 5) % settings.shape.vocab) },
+        batch: 2,
+        drops: () => false,
       };
-      const slope =
-        (lossAndGradient(trainee, moved(1), work).loss - lossAndGradient(trainee, moved(-1), work).loss) / 4e-4;
-      const part = gradient.subarray(offset, offset + size);
-      const tolerance = 0.05 * Math.sqrt(dot(part, part)) + 3e-3;
-      assert.ok(Math.abs(slope - dot(part, direction)) < tolerance, `${name}: ${slope}, not ${dot(part, direction)}`);
-    }
-  });
+      const work = { share, step: 2, worker: 0 };
+      const { gradient, measured } = lossAndGradient(trainee, flat, work);
+      assert.ok(measured !== undefined && measured.depth > 0.3 && measured.depth < 1);
+      for (const { name, offset, size } of parameterSpecs(settings.shape)) {
+        const direction = Float32Array.from({ length: size }, (_, i) => Math.cos(3 * i));
+        const moved = (sign: number): Float32Array => {
+          const there = flat.slice();
+          for (const [i, d] of direction.entries()) there[offset + i] = (there[offset + i] ?? 0) + sign * 2e-4 * d;
+          return there;
+        };
+        const slope =
+          (lossAndGradient(trainee, moved(1), work).loss - lossAndGradient(trainee, moved(-1), work).loss) / 4e-4;
+        const part = gradient.subarray(offset, offset + size);
+        const tolerance = 0.05 * Math.sqrt(dot(part, part)) + 3e-3;
+        assert.ok(Math.abs(slope - dot(part, direction)) < tolerance, `${name}: ${slope}, not ${dot(part, direction)}`);
+      }
+    });
+  }
 
   it('distill leaves no tensors behind, and is nothing but the budget where all gates are open', () => {
     const settings = tinySettings({ routed: { ...routed, targetDepth: 1, config: { ...config, threshold: 0 } } });

@@ -9,7 +9,7 @@ import { checkNetwork, verifyNetwork } from '../../../ir/verify/network.ts';
 import { pipelinePasses, runPasses } from '../../../passes/index.ts';
 import { randomNetwork } from '../../support/random-network.ts';
 
-const network = randomNetwork(1, { task: 'causal-lm', oddNames: false });
+const network = randomNetwork(1, { task: 'causal-lm', oddNames: false, learned: false });
 
 function withConst(constant: Const): Network {
   return { ...network, consts: [...network.consts, constant] };
