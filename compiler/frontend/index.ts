@@ -20,7 +20,7 @@ export { readTokenizer } from './tokenizer/read-tokenizer.ts';
 export { withRouterWeights } from './routers/index.ts';
 export { RADIAL_CONFIG, radialConfigText } from './routers/radial-config.ts';
 export type { RadialConfig } from './routers/radial-config.ts';
-export { ROUTER_FILE, gateLayers } from './routers/tensors.ts';
+export { ROUTER_FILE, gateLayers, hubLayers } from './routers/tensors.ts';
 export type { WeightDtype } from './weights/dtypes.ts';
 export { openWeights } from './weights/weights.ts';
 export type { Weights } from './weights/weights.ts';

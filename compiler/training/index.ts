@@ -4,6 +4,7 @@ export { trainBpe } from './bpe.ts';
 export { trainingCodes } from './codes.ts';
 export { evaluate } from './evaluate.ts';
 export type { RoutedSettings } from './gates/settings.ts';
+export type { HubEvaluation } from './hub/evaluate.ts';
 export { writeCheckpoint } from './export.ts';
 export { loadTrainedModel } from './load.ts';
 export { compiledMatmul, startBackend } from './matmul.ts';

@@ -15,7 +15,7 @@ export interface TrainedModel {
   /** Flat, widened from F16. */
   readonly parameters: Float32Array;
   readonly tokenizer: TokenizerFiles;
-  /** Where the checkpoint has gates. */
+  /** Where the checkpoint has gates or a hub. */
   readonly gates: TrainedGates | undefined;
   readonly codec: TextCodec;
   /** Bytes of text that each id stands for; 0 for special tokens. */
@@ -63,15 +63,12 @@ export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedMod
   }
 }
 
-/** @throws RadialError RC1106 (a hub), RC01xx, RC0270 – RC0273 */
+/** @throws RadialError RC01xx, RC0270 – RC0273 */
 function readCheckpointGates(dir: string): TrainedGates | undefined {
   const { network, weights, checkpoint } = loadCheckpoint(dir);
   try {
     const config = checkpoint.radial;
     if (config === undefined) return undefined;
-    if (config.router !== 'gate') {
-      fail('RC1106', 'the checkpoint has a hub; only gates are trained here', { place: { file: dir } });
-    }
     const tensors = network.consts.filter(
       ({ name }) => name.startsWith('@router.') && weights.shape(name.slice(1)) !== undefined,
     );

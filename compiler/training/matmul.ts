@@ -51,6 +51,7 @@ type Backend = tf.KernelBackend & {
 interface Device extends CompiledMatmul {
   readonly backend: Backend;
   readonly exports: MatmulExports;
+  readonly memory: WebAssembly.Memory;
   /** The address of the module's scratch area. */
   readonly scratch: number;
 }
@@ -89,7 +90,7 @@ async function openDevice(compiled: CompiledMatmul): Promise<Device> {
   const { exports } = await WebAssembly.instantiate(compiled.module, { memory: { memory } });
   const { dataId } = backend.makeOutput([compiled.facts.scratchBytes / FLOAT_BYTES], 'float32');
   const scratch = backend.getMemoryOffset(dataId);
-  return { ...compiled, backend, exports: exports as unknown as MatmulExports, scratch };
+  return { ...compiled, backend, memory, exports: exports as unknown as MatmulExports, scratch };
 }
 
 /** tfjs clones whatever a gradient needs. Tensors do not change, so a clone can share its data; theirs is a copy. */
@@ -166,9 +167,14 @@ export function partOf(whole: View, { row = 0, column = 0, rows, columns }: Part
   };
 }
 
-function addressOf(tensor: tf.Tensor): number {
+/** The elements of a tensor in their place, to be read or set; until memory is asked for, which may move it. */
+export function elements(tensor: tf.Tensor): Float32Array {
+  return new Float32Array(currentDevice().memory.buffer, addressOf(tensor), tensor.size);
+}
+
+function addressOf(tensor: tf.Tensor, dtype: 'float32' | 'int32' = 'float32'): number {
   const { backend } = currentDevice();
-  if (tensor.dtype !== 'float32' || !backend.dataIdMap.has(tensor.dataId)) {
+  if (tensor.dtype !== dtype || !backend.dataIdMap.has(tensor.dataId)) {
     throw new Error(`internal: a tensor of ${tensor.dtype} is not in the backend's memory`);
   }
   return backend.getMemoryOffset(tensor.dataId);
@@ -224,15 +230,32 @@ export function causalStride(tokens: number): number {
   return 4 * Math.ceil(tokens / 4) + 4;
 }
 
-/** The softmax of each row t over columns 0 … t, in place; rows are `causalStride` apart. */
-export function causalSoftmax({ rows, address, rowStride }: View): void {
-  currentDevice().exports.causal_softmax(address, FLOAT_BYTES * rowStride, rows);
+/** Rows that end elsewhere than at the diagonal. */
+export interface RowEnds {
+  /** The last column of each row, as int32. */
+  readonly ends: tf.Tensor1D;
+  /** The entry of the first row. */
+  readonly first: number;
+}
+
+/**
+ * The softmax of each row t over columns 0 … t, in place; rows are `causalStride` apart.
+ * @param ends - of rows that end elsewhere; what is behind is then 0 in all columns of the view
+ */
+export function causalSoftmax({ rows, columns, address, rowStride }: View, ends?: RowEnds): void {
+  const { exports } = currentDevice();
+  exports.causal_softmax(address, FLOAT_BYTES * rowStride, rows, ...endsOf(ends, columns));
 }
 
 /** Makes the gradient of what `causalSoftmax` was given from that of the chances it made, in place. */
-export function causalSoftmaxGradient(chances: View, gradient: View): void {
-  const { rows, rowStride } = chances;
+export function causalSoftmaxGradient(chances: View, gradient: View, ends?: RowEnds): void {
+  const { rows, columns, rowStride } = chances;
   if (gradient.rowStride !== rowStride) throw mismatch([chances, gradient]);
   const { exports } = currentDevice();
-  exports.causal_softmax_gradient(chances.address, gradient.address, FLOAT_BYTES * rowStride, rows);
+  const strided = [chances.address, gradient.address, FLOAT_BYTES * rowStride, rows];
+  exports.causal_softmax_gradient(...strided, ...endsOf(ends, columns));
+}
+
+function endsOf(ends: RowEnds | undefined, columns: number): readonly [number, number] {
+  return ends === undefined ? [0, 0] : [addressOf(ends.ends, 'int32') + FLOAT_BYTES * ends.first, columns];
 }

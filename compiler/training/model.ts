@@ -105,6 +105,8 @@ export interface ModelParts {
   readonly embedding: () => Matrix;
   /** What the attention of a layer makes of q, k and v. */
   readonly attention: (layer: number, qkv: Matrix, seen?: readonly boolean[]) => Matrix;
+  /** The last linear map of that. */
+  readonly out: (layer: number, context: Matrix) => Matrix;
   /** q, k and v of a layer, side by side. */
   readonly qkv: (layer: number, x: Matrix) => Matrix;
   readonly mlp: (layer: number, x: Matrix) => Matrix;
@@ -126,12 +128,14 @@ export function modelParts(
   const project = (x: Matrix, name: string): Matrix =>
     (isFixed ? fixedLinear : linear)(x, matrix(`${name}.weight`), vector(`${name}.bias`));
   const { heads, hidden } = shape;
+  const out = (layer: number, context: Matrix): Matrix => project(context, `${layer}.out`);
   const positions = Int32Array.from(ids, (_, i) => i % tokens);
   return {
     embedding: () => residual(embed(matrix('tokens'), ids), embed(matrix('positions'), positions)),
     qkv: (layer, x) => project(norm(x, `${layer}.norm1`), `${layer}.qkv`),
     attention: (layer, qkv, seen) =>
-      project(causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, seen), `${layer}.out`),
+      out(layer, causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, seen)),
+    out,
     mlp: (layer, x) => project(relu(project(norm(x, `${layer}.norm2`), `${layer}.fc1`)), `${layer}.fc2`),
     head: (x) => (isFixed ? fixedHead : tiedHead)(norm(x, 'norm'), matrix('tokens')),
   };

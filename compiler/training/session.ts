@@ -14,6 +14,9 @@ import { evaluateRouted } from './gates/evaluate.ts';
 import type { RoutedEvaluation } from './gates/evaluate.ts';
 import { writeGates } from './gates/export.ts';
 import type { TrainedGates } from './gates/export.ts';
+import { evaluateHub } from './hub/evaluate.ts';
+import type { HubEvaluation } from './hub/evaluate.ts';
+import { writeHub } from './hub/export.ts';
 import { parameterCount, parameterSpecs, parameterTensors } from './model.ts';
 import { startBackend } from './matmul.ts';
 import type { TrainSettings } from './settings.ts';
@@ -53,12 +56,14 @@ export interface SessionBegin {
 /** What a checkpoint measures on the held-out text, if there is one. */
 export interface Checkpoint {
   readonly step: number;
-  readonly heldOut?: RoutedEvaluation | { readonly loss: number };
+  readonly heldOut?: HubEvaluation | RoutedEvaluation | { readonly loss: number };
 }
 
 /** Held-out windows that are measured at each checkpoint. */
 const GLANCE_WINDOWS = 48;
 const GLANCE_BATCH = 4;
+/** Walks before the one that is measured. */
+const GLANCE_PASSES = 2;
 
 /**
  * Trains until all steps are done or the signal is aborted.
@@ -137,7 +142,10 @@ function writeModel(dir: string, request: SessionRequest, trained: Float32Array)
   const { shape, routed } = settings;
   writeCheckpoint(dir, shape, modelParameters(request, trained), tokenizer);
   if (routed !== undefined) {
-    writeGates(dir, routed.config, shape.hidden, { specs: trainedSpecs(settings), flat: trained });
+    (routed.hub === undefined ? writeGates : writeHub)(dir, routed.config, shape.hidden, {
+      specs: trainedSpecs(settings),
+      flat: trained,
+    });
   }
 }
 
@@ -150,7 +158,12 @@ function measure(request: SessionRequest, trained: Float32Array): Checkpoint['he
   if (routed === undefined) return { loss: evaluate(shape, model, heldOut, options).loss };
   const own = parameterTensors(parameterSpecs(shape), model);
   const gates = parameterTensors(trainedSpecs(settings), trained);
-  const found = evaluateRouted({ shape, config: routed.config }, new Map([...own, ...gates]), heldOut, options);
+  const { config, hub } = routed;
+  const all = new Map([...own, ...gates]);
+  const found =
+    hub === undefined
+      ? evaluateRouted({ shape, config }, all, heldOut, options)
+      : evaluateHub({ shape, config }, all, heldOut, { ...options, passes: GLANCE_PASSES });
   tf.dispose([...own.values(), ...gates.values()]);
   return found;
 }

@@ -13,11 +13,16 @@ export interface LossAndGradient {
 }
 
 /** The mean loss of a batch and its gradient with respect to all that is trained. */
-export function lossAndGradient({ specs, loss: lossOf }: Trainee, flat: Float32Array, work: Work): LossAndGradient {
+export function lossAndGradient(
+  { specs, prepare, loss: lossOf }: Trainee,
+  flat: Float32Array,
+  work: Work,
+): LossAndGradient {
   const parameters = parameterTensors(specs, flat);
+  const prepared = prepare?.(parameters, work);
   let measured: Measured | undefined;
   const { value, grads } = tf.variableGrads(() => {
-    const found = lossOf(parameters, work);
+    const found = lossOf(parameters, work, prepared);
     measured = found.measured;
     return found.loss;
   }, [...parameters.values()]);

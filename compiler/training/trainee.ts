@@ -5,6 +5,10 @@ import type { TrainedGates } from './gates/export.ts';
 import { gateSpecs, openGates } from './gates/model.ts';
 import { denseLogits, routedLoss } from './gates/loss.ts';
 import type { Measured } from './gates/loss.ts';
+import { readHub } from './hub/export.ts';
+import type { Leavings } from './hub/entries.ts';
+import { hubLoss, prepareHub } from './hub/loss.ts';
+import { hubSpecs, planFirstWalk } from './hub/router.ts';
 import { forward, initialParameters, parameterCount, parameterSpecs, parameterTensors } from './model.ts';
 import type { Parameters, ParameterSpec } from './model.ts';
 import { crossEntropy } from './ops.ts';
@@ -26,8 +30,10 @@ export interface Loss {
 export interface Trainee {
   /** What is trained, in the order of the flat parameters. */
   readonly specs: readonly ParameterSpec[];
+  /** What is computed without gradients, for the loss. */
+  readonly prepare?: (parameters: Parameters, work: Work) => Leavings | undefined;
   /** Called inside of tfjs' gradients. */
-  readonly loss: (parameters: Parameters, work: Work) => Loss;
+  readonly loss: (parameters: Parameters, work: Work, prepared?: Leavings) => Loss;
 }
 
 /** @param frozen - what is not trained: in `distill` the parameters of the model, otherwise nothing */
@@ -40,6 +46,15 @@ export function traineeOf(settings: TrainSettings, frozen: Float32Array): Traine
       loss: (parameters, { share: { data, batch, drops } }) => ({
         loss: crossEntropy(forward(parameters, shape, { ids: data.ids, batch, drops }), data.targets),
       }),
+    };
+  }
+  const { hub } = routed;
+  if (hub !== undefined) {
+    const withHub = { ...settings, routed: { ...routed, hub } };
+    return {
+      specs: trainedSpecs(settings),
+      prepare: (parameters, work) => prepareHub(parameters, withHub, work),
+      loss: (parameters, work, prepared) => hubLoss(parameters, withHub, work, prepared),
     };
   }
   const withGates = { ...settings, routed };
@@ -67,15 +82,21 @@ export function trainedCount(settings: TrainSettings): number {
 export function trainedSpecs({ shape, routed }: TrainSettings): readonly ParameterSpec[] {
   const base = parameterSpecs(shape);
   if (routed === undefined) return base;
-  return gateSpecs(routed.config, shape.hidden, routed.mode === 'joint' ? base : []);
+  const specsOf = routed.hub === undefined ? gateSpecs : hubSpecs;
+  return specsOf(routed.config, shape.hidden, routed.mode === 'joint' ? base : []);
 }
 
-/** First values; `model` and `gates`, where they are given, instead of random ones and of gates that are open. */
+/**
+ * First values; `model` and `gates`, where they are given, instead of random ones and of gates that are open,
+ * or a hub that goes through the blocks in order.
+ */
 export function firstParameters(settings: TrainSettings, model?: Float32Array, gates?: TrainedGates): Float32Array {
   const specs = trainedSpecs(settings);
   const flat = initialParameters(specs, settings.seed);
   if (model !== undefined && settings.routed?.mode !== 'distill') flat.set(model);
-  openGates(specs, flat);
-  if (gates !== undefined) readGates(gates, settings.shape.hidden, { specs, flat });
+  const { routed, shape } = settings;
+  if (routed?.hub === undefined) openGates(specs, flat);
+  else if (gates === undefined) planFirstWalk(routed.config, routed.hub.firstHops, { specs, flat });
+  if (gates !== undefined) (routed?.hub === undefined ? readGates : readHub)(gates, shape.hidden, { specs, flat });
   return flat;
 }

@@ -16,8 +16,10 @@ import type {
 import type { Io } from '../io.ts';
 import { folderName, formatOption, realNumber, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
+import { SETTLED, addHubOptions, hubSettings, routesLine } from '../train-hub.ts';
+import type { HubOptions } from '../train-hub.ts';
 
-interface TrainOptions extends FormatOptions {
+interface TrainOptions extends FormatOptions, HubOptions {
   readonly text: readonly string[];
   readonly heldOut?: readonly string[];
   readonly output: string;
@@ -40,7 +42,7 @@ interface TrainOptions extends FormatOptions {
   readonly budget: number;
   readonly anneal?: number;
   readonly gateHiddenSize: number;
-  readonly kv: KvPolicy;
+  readonly kv?: KvPolicy;
   readonly weighting: Weighting;
   readonly anchorTokens: number;
   readonly anchorFirst: number;
@@ -57,17 +59,15 @@ const CLIP = 1;
 const LINE_EVERY = 20;
 /** Longer texts are not read. */
 const MAX_TEXT_BYTES = 2 ** 30;
-/** Gates that nearly all tokens, or nearly none, find open decide nothing. */
-const SETTLED = 0.995;
 
 export function trainCommand(io: Io): Command {
   const count = wholeNumber(1);
   const share = realNumber(0, 1);
-  return new Command('train')
+  const command = new Command('train')
     .description(
-      'train a small OPT on text: from scratch, gates for one (distill), or gates and model together (joint)',
+      'train a small OPT on text: without routers (scratch), gates for one (distill), or routers and model together (joint)',
     )
-    .argument('[model]', 'the checkpoint to begin with; for --mode scratch none')
+    .argument('[model]', 'the checkpoint to begin with; --mode scratch can do without')
     .requiredOption('--text <file...>', 'texts to train on, UTF-8')
     .option('--held-out <file...>', 'texts that are measured at each checkpoint')
     .requiredOption('-o, --output <dir>', 'folder of the run; OUTPUT/model is the checkpoint', folderName)
@@ -92,14 +92,19 @@ export function trainCommand(io: Io): Command {
     .option('--warmup <n>', 'steps until it is reached', wholeNumber(0), 50)
     .option('--weight-decay <x>', 'of the matrices', realNumber(0), 0.05)
     .option('--layer-drop <p>', 'scratch: chance that the last block is left out; earlier ones in proportion', share, 0)
-    .option('--target-depth <p>', 'distill, joint: mean share of the blocks that a token is to execute', share, 0.6)
+    .option(
+      '--target-depth <p>',
+      'mean share of the blocks that a token is to execute; of a hub, of its hop cap',
+      share,
+      0.6,
+    )
     .option('--budget <x>', 'what a squared deviation from it costs, in nats', realNumber(0), 50)
     .option('--anneal <n>', 'steps in which the target falls from 1 (default: half of all)', wholeNumber(0))
     .option('--gate-hidden-size <n>', 'width of the inner layer of a gate; 0: it is linear', wholeNumber(0), 0)
     .addOption(
-      new Option('--kv <policy>', 'what an attention block knows of a token that skipped it')
-        .choices(['absent', 'project', 'latest'])
-        .default('latest'),
+      new Option('--kv <policy>', 'what an attention block knows of a token that skipped it (default: latest)').choices(
+        ['absent', 'project', 'latest'],
+      ),
     )
     .addOption(
       new Option(
@@ -117,14 +122,16 @@ export function trainCommand(io: Io): Command {
     .option('--heads <n>', 'scratch: attention heads', count, 4)
     .option('--vocab <n>', 'scratch: tokens of the vocabulary', wholeNumber(261), 1024)
     .option('--context <n>', 'scratch: most tokens that the model takes', count, 256)
-    .addOption(formatOption())
+    .addOption(formatOption());
+  return addHubOptions(command)
     .addHelpText(
       'after',
-      '\nA model that has gates goes on with them; --kv, --weighting, --anchor-… and --gate-hidden-size are then theirs.\n' +
+      '\nA model that has gates or a hub goes on with them; --kv, --weighting, --max-hops, --anchor-… and --…-hidden-size are then theirs.\n' +
         'OUTPUT/log.jsonl has a line for each step. Ctrl-C saves; the same command with --resume goes on, bit for bit.\n' +
         '\nExamples:\n  $ radialc train --mode scratch --text *.txt -o run --steps 4000 --optimizer muon --workers 2\n' +
         '  $ radialc train run/model --mode distill --text *.txt -o gates --target-depth 0.7\n' +
         '  $ radialc train run/model --mode joint --text *.txt -o routed --target-depth 0.6 --lr 0.001\n' +
+        '  $ radialc train --mode scratch --router hub --layers 4 --max-hops 24 --target-depth 0.67 --text *.txt -o hub\n' +
         '  $ radialc compile routed/model -o program',
     )
     .action(async (model: string | undefined, options: TrainOptions) => {
@@ -134,10 +141,8 @@ export function trainCommand(io: Io): Command {
 
 async function run(model: string | undefined, options: TrainOptions, io: Io): Promise<void> {
   const { mode, steps, output } = options;
-  if ((model === undefined) !== (mode === 'scratch')) {
-    fail('RC1109', mode === 'scratch' ? '--mode scratch begins with no model' : `--mode ${mode} needs a model`, {
-      help: mode === 'scratch' ? 'leave the model out, or choose another --mode' : 'name a checkpoint folder',
-    });
+  if (model === undefined && mode !== 'scratch') {
+    fail('RC1109', `--mode ${mode} needs a model`, { help: 'name a checkpoint folder' });
   }
   const request = await requestOf(model, options, io);
   // TensorFlow.js is loaded only where it is used.
@@ -162,16 +167,11 @@ async function requestOf(
   const tokenizer = base?.tokenizer ?? tokenizerFiles(trainBpe(texts, shape.vocab), shape.context);
   const codec = base?.codec ?? openTokenizer(tokenizer);
   const encode = (all: readonly string[]): Uint16Array => joinTexts(all.map((text) => codec.encode(text)));
-  const { mode } = options;
   const gates = base?.gates;
   return {
     out: options.output,
     resume: options.resume ?? false,
-    settings: settingsOf(
-      shape,
-      options,
-      mode === 'scratch' ? undefined : routedOf(mode, shape, options, gates?.config),
-    ),
+    settings: settingsOf(shape, options, routedOf(shape, options, gates?.config)),
     text: encode(texts),
     ...(options.heldOut && { heldOut: encode(options.heldOut.map(readText)) }),
     tokenizer,
@@ -237,12 +237,36 @@ function settingsOf(
 
 /** @throws RadialError RC1108, RC1109 */
 function routedOf(
-  mode: RoutedSettings['mode'],
   { layers }: TrainSettings['shape'],
   options: TrainOptions,
   own?: RadialConfig,
-): RoutedSettings {
-  const { targetDepth, budget, steps, anneal = Math.floor(steps / 2), anchorFirst, anchorLast } = options;
+): RoutedSettings | undefined {
+  const { mode, steps, anneal = Math.floor(steps / 2), router = own?.router ?? 'gate' } = options;
+  if (own !== undefined && mode === 'scratch') {
+    fail('RC1109', `the model has a ${own.router}, which --mode scratch does not train`, {
+      help: 'choose --mode joint, or name a model without routers',
+    });
+  }
+  if (own !== undefined && own.router !== router) {
+    fail('RC1109', `the model has a ${own.router} already, --router is ${router}`, { help: 'leave --router out' });
+  }
+  if (router === 'hub') return hubSettings(2 * layers, { ...options, anneal }, own);
+  if (mode === 'scratch') {
+    if (options.router === undefined) return undefined;
+    return fail('RC1109', 'gates are trained for a model that is there', {
+      help: 'leave --router out, then train gates with --mode distill or joint',
+    });
+  }
+  return { mode, anneal, ...gateSettings(layers, options, own) };
+}
+
+/** @throws RadialError RC1108 */
+function gateSettings(
+  layers: number,
+  options: TrainOptions,
+  own?: RadialConfig,
+): Pick<RoutedSettings, 'config' | 'targetDepth' | 'budget'> {
+  const { mode, targetDepth, budget, anchorFirst, anchorLast } = options;
   const blocks = 2 * layers;
   const gatedBlocks =
     own?.gatedBlocks ?? Array.from({ length: blocks }, (_, id) => id).slice(anchorFirst, blocks - anchorLast);
@@ -262,7 +286,7 @@ function routedOf(
     gatedBlocks,
     hidden: options.gateHiddenSize,
     hopEmbedding: false,
-    kv: options.kv,
+    kv: options.kv ?? 'latest',
     revisit: 'overwrite',
     maxHops: blocks,
     threshold: 0.5,
@@ -274,7 +298,7 @@ function routedOf(
       help: 'choose --mode joint, or leave --weighting out',
     });
   }
-  return { mode, config, targetDepth, budget, anneal };
+  return { config, targetDepth, budget };
 }
 
 /** @throws RadialError RC1110, what reading a file can end with */
@@ -337,6 +361,7 @@ function heldOutLine({ heldOut }: Checkpoint, routed: RoutedSettings | undefined
   if (heldOut === undefined) return '';
   const loss = `; held out ${heldOut.loss.toFixed(4)} nats per token`;
   if (!('usage' in heldOut) || routed === undefined) return loss;
+  if ('routes' in heldOut) return loss + routesLine(heldOut);
   const blocks = (are: (used: number) => boolean): readonly number[] =>
     routed.config.gatedBlocks.filter((_, i) => are(heldOut.usage[i] ?? 0));
   const [always, never] = [blocks((used) => used > SETTLED), blocks((used) => used < 1 - SETTLED)];

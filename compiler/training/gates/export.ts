@@ -14,7 +14,6 @@ export function writeGates(
   width: number,
   { specs, flat }: { readonly specs: readonly ParameterSpec[]; readonly flat: Float32Array },
 ): void {
-  mkdirSync(dir, { recursive: true });
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
   const values = (name: string): Float32Array => {
     const spec = byName.get(name);
@@ -32,6 +31,12 @@ export function writeGates(
       { ...bias, dtype: 'F32', data: values(`${parameter}_bias`) },
     ]);
   });
+  writeRouters(dir, config, tensors);
+}
+
+/** Writes the weights of routers and what says how they are run. */
+export function writeRouters(dir: string, config: RadialConfig, tensors: readonly TensorToWrite[]): void {
+  mkdirSync(dir, { recursive: true });
   writeSafetensors(join(dir, ROUTER_FILE), tensors, { format: 'pt' });
   const path = join(dir, RADIAL_CONFIG);
   writeFileSync(`${path}.tmp`, radialConfigText(config));
@@ -70,6 +75,6 @@ export interface TrainedGates {
 }
 
 /** (in, out) as [out, in]. */
-function transposed(values: Float32Array, [out = 1, inner = 1]: readonly number[]): Float32Array {
+export function transposed(values: Float32Array, [out = 1, inner = 1]: readonly number[]): Float32Array {
   return Float32Array.from(values, (_, i) => values[(i % inner) * out + Math.floor(i / inner)] ?? 0);
 }

@@ -74,7 +74,10 @@ function targetAt(step: number, { targetDepth, anneal }: RoutedSettings): number
 }
 
 /** How large the noise is: 1 while the target falls, then falling to 0 at four fifths of what is left. */
-function noiseAt(step: number, { routed, optimizer }: TrainSettings & { readonly routed: RoutedSettings }): number {
+export function noiseAt(
+  step: number,
+  { routed, optimizer }: TrainSettings & { readonly routed: RoutedSettings },
+): number {
   const left = 0.8 * Math.max(1, optimizer.steps - routed.anneal);
   return Math.min(1, Math.max(0, 1 - (step - routed.anneal) / left));
 }

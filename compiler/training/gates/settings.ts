@@ -1,5 +1,6 @@
 /** @file What the training of gates is asked for. */
 import type { RadialConfig } from '../../frontend/index.ts';
+import type { HubSettings } from '../hub/settings.ts';
 
 export interface RoutedSettings {
   /** `distill`: the gates alone, towards the dense model's predictions. `joint`: gates and model, towards the text. */
@@ -11,4 +12,6 @@ export interface RoutedSettings {
   readonly budget: number;
   /** Steps in which the target falls from all blocks to `targetDepth`; then the noise of the decisions falls to nothing. */
   readonly anneal: number;
+  /** Where the config has a hub, and only there; its depth is counted in hops, as a share of the hop cap. */
+  readonly hub?: HubSettings;
 }

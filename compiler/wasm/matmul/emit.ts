@@ -24,8 +24,8 @@ export interface MatmulExports {
    */
   readonly matmul: (...args: readonly number[]) => void;
   /** See `defineCausalSoftmax`. */
-  readonly causal_softmax: (scores: number, rowStride: number, tokens: number) => void;
-  readonly causal_softmax_gradient: (chances: number, gradients: number, rowStride: number, tokens: number) => void;
+  readonly causal_softmax: (...args: readonly number[]) => void;
+  readonly causal_softmax_gradient: (...args: readonly number[]) => void;
   readonly column_sums: (rows: number, columns: number, x: number, rowStride: number, to: number) => void;
 }
 

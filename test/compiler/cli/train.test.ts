@@ -1,7 +1,7 @@
 /** @file `radialc train`: the three modes in small, from text to a program whose gates decide. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { fails, ok, okJson, scratch } from './support.ts';
+import { fails, ok, okJson, radialc, scratch } from './support.ts';
 
 const steps = ['--steps', '6', '--batch', '2', '--tokens', '16', '--checkpoint-every', '3', '--warmup', '1'];
 
@@ -32,6 +32,15 @@ describe('radialc train', function () {
   it('trains a model from scratch that can be compiled', async () => {
     assert.equal(log('base').filter(({ loss }) => loss !== undefined).length, 6);
     await ok('run', at('base/model'), '--prompt', 'The', '-n', '4');
+  });
+
+  it('goes on with a model without routers', async () => {
+    const first = (run: string): number => log(run)[0]?.loss ?? NaN;
+    const last = log('base').findLast(({ loss }) => loss !== undefined)?.loss ?? NaN;
+    const longer = ['--mode', 'scratch', '--text', at('text.txt'), '-o', at('longer'), ...steps, '--seed', '5'];
+    await ok('train', at('base/model'), ...longer);
+    assert.ok(first('longer') < (first('base') + last) / 2, `${first('base')} to ${last}, then ${first('longer')}`);
+    await ok('run', at('longer/model'), '--prompt', 'The', '-n', '4');
   });
 
   for (const mode of ['distill', 'joint'] as const) {
@@ -73,12 +82,60 @@ describe('radialc train', function () {
     });
   }
 
+  it('a hub from scratch, whose model goes on jointly, compiles and is evaluated', async () => {
+    const texts = ['--text', at('text.txt'), '--held-out', at('held.txt')];
+    const hub = ['--router', 'hub', '--max-hops', '7', '--first-hops', '6', '--target-depth', '0.5', '--seed', '3'];
+    const fresh = ['train', '--mode', 'scratch', ...texts, '-o', at('hub'), ...scratchOptions, ...hub, ...steps];
+    const { code, stderr } = await radialc(fresh);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /step 6: saved; held out \S+ nats per token in \S+ hops.*evenness .*at the cap .*entropy/);
+    await ok('train', at('hub/model'), '--mode', 'joint', ...texts, '-o', at('hub-2'), '--passes', '2', ...steps);
+    assert.ok((log('hub-2').at(-1)?.heldOut?.loss ?? 9) < (log('hub')[0]?.loss ?? 0));
+    await ok('compile', at('hub-2/model'), '-o', at('hub-out'));
+    const { path } = await okJson<{ path: number[][] }>('run', at('hub-out'), '--prompt', 'The 3', '-n', '6');
+    assert.ok(
+      path.every((blocks) => blocks.length <= 7) && path.some((blocks) => new Set(blocks).size < blocks.length),
+    );
+    await ok('eval', at('hub-out'), '--text', at('held.txt'));
+  });
+
+  it('refuses hubs that it cannot train', async () => {
+    const text = ['--text', at('text.txt'), '-o', at('x')];
+    const fresh = ['train', '--mode', 'scratch', ...text, ...scratchOptions];
+    const hub = [...fresh, '--router', 'hub'];
+    await fails('RC1109', ...fresh, '--router', 'gate');
+    await fails('RC1109', ...hub, '--kv', 'latest');
+    await fails('RC1109', ...hub, '--layer-drop', '0.1');
+    await fails('RC1109', ...hub, '--anchor-first', '1');
+    await fails('RC1109', ...hub, '--hub-hidden-size', '4');
+    await fails('RC1109', ...hub, '--first-hops', '9', '--max-hops', '8');
+    await fails('RC1108', ...hub, '--target-depth', '0');
+    await fails('RC1109', 'train', at('base/model'), ...text, '--router', 'hub');
+    await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'joint', '--router', 'gate');
+    await fails('RC1109', 'train', at('hub/model'), ...text);
+    await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'scratch');
+    assert.ok(!existsSync(at('x')));
+  });
+
   it('refuses what does not go together, and loses nothing', async () => {
     const text = ['--text', at('text.txt')];
-    await fails('RC1109', 'train', at('base/model'), '--mode', 'scratch', ...text, '-o', at('x'));
     await fails('RC1109', 'train', '--mode', 'joint', ...text, '-o', at('x'));
     await fails('RC1109', 'train', '--mode', 'scratch', '--heads', '5', ...text, '-o', at('x'));
     await fails('RC1109', 'train', at('base/model'), '--weighting', 'probability', ...text, '-o', at('x'));
+    await fails(
+      'RC1109',
+      'train',
+      at('base/model'),
+      '--mode',
+      'joint',
+      '--router',
+      'hub',
+      '--weighting',
+      'probability',
+      ...text,
+      '-o',
+      at('x'),
+    );
     await fails('RC1109', 'train', at('base/model'), '--tokens', '99', ...text, '-o', at('x'));
     const anchored = ['--anchor-first', '1', '--anchor-last', '2', '--target-depth', '0.5'];
     await fails('RC1108', 'train', at('base/model'), ...anchored, ...text, '-o', at('x'));

@@ -1,0 +1,139 @@
+/** @file The options of `radialc train` that are of a hub, what they ask for, and what a checkpoint says of its routes. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import type { KvPolicy, Weighting } from '../../ir/index.ts';
+import type { RadialConfig } from '../frontend/index.ts';
+import type { HubEvaluation, RoutedSettings } from '../training/index.ts';
+import { realNumber, wholeNumber } from './options.ts';
+
+export interface HubOptions {
+  readonly router?: RadialConfig['router'];
+  readonly maxHops?: number;
+  readonly firstHops?: number;
+  readonly hubHiddenSize: number;
+  readonly passes: number;
+  readonly balance: number;
+  readonly noise: number;
+}
+
+/** What else a hub's settings depend on. */
+interface CommonOptions {
+  readonly mode: 'scratch' | 'distill' | 'joint';
+  readonly kv?: KvPolicy;
+  readonly weighting: Weighting;
+  readonly layerDrop: number;
+  readonly targetDepth: number;
+  readonly budget: number;
+  readonly anneal: number;
+  readonly anchorTokens: number;
+  readonly anchorFirst: number;
+  readonly anchorLast: number;
+  readonly gateHiddenSize: number;
+}
+
+export function addHubOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--router <kind>', 'what decides (default: that of the model, or gates)').choices(['gate', 'hub']),
+    )
+    .option('--max-hops <n>', 'hub: most blocks that a token executes (default: three times all)', wholeNumber(1))
+    .option('--first-hops <n>', 'hub: how many, in order, it begins with (default: as --target-depth)', wholeNumber(1))
+    .option('--hub-hidden-size <n>', 'hub: width of its inner layer', wholeNumber(1), 32)
+    .option('--passes <n>', 'hub: walks without gradients before the one that is trained', wholeNumber(0), 1)
+    .option('--balance <x>', 'hub: what uneven use of the blocks costs, in nats', realNumber(0), 0.01)
+    .option(
+      '--noise <x>',
+      'hub: noise of the decisions before it falls; 1 draws from its probabilities',
+      realNumber(0),
+      1,
+    );
+}
+
+/**
+ * The settings for a new hub, or for `own` of a model.
+ * @throws RadialError RC1108, RC1109
+ */
+export function hubSettings(blocks: number, options: HubOptions & CommonOptions, own?: RadialConfig): RoutedSettings {
+  const { targetDepth, budget, anneal, passes, balance, noise, maxHops = 3 * blocks } = options;
+  const config: RadialConfig = own ?? {
+    router: 'hub',
+    blocks,
+    gatedBlocks: [],
+    hidden: options.hubHiddenSize,
+    hopEmbedding: true,
+    kv: options.kv ?? 'absent',
+    revisit: 'overwrite',
+    maxHops,
+    threshold: 0.5,
+    anchors: options.anchorTokens,
+    weighting: options.weighting,
+  };
+  const firstHops = options.firstHops ?? Math.max(1, Math.round(targetDepth * config.maxHops));
+  refuseUntrainable(config, options);
+  if (own === undefined) refuseUnplannable(config, firstHops);
+  if (targetDepth === 0) {
+    fail('RC1108', 'a mean of 0 hops is asked for', {
+      help: 'give a larger --target-depth: hops as a share of the hop cap',
+    });
+  }
+  return { mode: 'joint', config, targetDepth, budget, anneal, hub: { passes, firstHops, balance, noise } };
+}
+
+/** @throws RadialError RC1109 */
+function refuseUntrainable({ kv, revisit, weighting }: RadialConfig, options: CommonOptions): void {
+  const { mode, layerDrop, anchorFirst, anchorLast, gateHiddenSize } = options;
+  if (mode === 'distill') {
+    fail('RC1109', 'a hub is trained with its model, not distilled', { help: 'use --mode joint, or --router gate' });
+  }
+  if (kv !== 'absent' || revisit !== 'overwrite') {
+    fail('RC1109', `hubs are trained with the KV policy absent and revisits that overwrite, not ${kv} and ${revisit}`, {
+      help: 'leave --kv out, and begin with a model that has no hub, or such a one',
+    });
+  }
+  if (weighting !== 'none') {
+    fail('RC1109', 'hubs are trained without weighting', { help: 'leave --weighting out, or use --router gate' });
+  }
+  if (anchorFirst + anchorLast + gateHiddenSize > 0) {
+    fail('RC1109', '--anchor-first, --anchor-last and --gate-hidden-size are for gates', {
+      help: 'leave them out, or use --router gate',
+    });
+  }
+  if (layerDrop > 0) {
+    fail('RC1109', '--layer-drop is for models without routers', { help: 'leave it out: the hub leaves blocks out' });
+  }
+}
+
+/** @throws RadialError RC1109 */
+function refuseUnplannable({ hidden, blocks, maxHops }: RadialConfig, firstHops: number): void {
+  if (firstHops > maxHops) {
+    fail('RC1109', `the first ${firstHops} hops are more than the hop cap of ${maxHops}`, {
+      help: 'give fewer --first-hops or more --max-hops',
+    });
+  }
+  if (hidden <= blocks) {
+    fail('RC1109', `an inner layer of ${hidden} is too narrow for a hub of ${blocks} blocks and the exit`, {
+      help: `give --hub-hidden-size of at least ${blocks + 1}`,
+    });
+  }
+}
+
+/** How far the routes have collapsed: behind the loss of a checkpoint. */
+export function routesLine({ routes, usage }: HubEvaluation): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const list = (name: string, is: (used: number) => boolean): string => {
+    const blocks = usage.flatMap((used, block) => (is(used) ? [block] : []));
+    return blocks.length === 0 ? '' : `, ${name}: ${blocks.join(', ')}`;
+  };
+  return (
+    ` in ${routes.hops.toFixed(2)} hops` +
+    list('always used', (used) => used > SETTLED) +
+    list('never used', (used) => used < 1 - SETTLED) +
+    `; evenness ${percent(routes.evenness)}, at the cap ${percent(routes.capped)}, stays ${percent(routes.selfLoops)}, ` +
+    `one route ${percent(routes.sameRoute)}, one route at each position ${percent(routes.sameAtPosition)}, ` +
+    `entropy ${routes.entropy.map((bits) => bits.toFixed(2)).join(' ')} bits`
+  );
+}
+
+/** Nearly all tokens or nearly none. */
+export const SETTLED = 0.995;
