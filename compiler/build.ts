@@ -43,6 +43,8 @@ export interface BuildRequest {
   readonly context?: number | undefined;
   /** Tokens that prefill takes at a time. */
   readonly chunk?: number | undefined;
+  /** Sequences that the program holds at once; default 1. */
+  readonly sequences?: number | undefined;
   /** Lets each block report what it does to the hidden state. */
   readonly probes?: boolean | undefined;
   /** Of recorded routes: what tokens mostly do becomes the fast way (at O2). */
@@ -215,6 +217,7 @@ function runPipeline({ module }: Input, target: Target, request: BuildRequest): 
     revisit: request.revisit,
     maxHops: request.maxHops,
     chunk: request.chunk,
+    sequences: request.sequences,
     probes: request.probes,
     traffic: request.traffic,
     kvProbes: request.kvProbes,

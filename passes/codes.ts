@@ -65,6 +65,12 @@ export const passCodes = {
       'An oracle compares what a block adds to the hidden state with the hidden state. So the sum that ends the block must be an operation ' +
       'of its own, `residual`, into whose operands insert-probes looks, not a part of its last `linear`.',
   },
+  RC0612: {
+    title: 'The number of sequences is out of its range.',
+    explanation:
+      'A program holds at least one sequence, and at most as many as the prefill chunk has tokens, since each of them takes part in ' +
+      'a batch with one token. An image is all there is: programs for images hold one, and so do those in which an oracle looks ahead.',
+  },
   RC0701: {
     title: 'A kernel needs a constant where the module has a computed value.',
     explanation:
@@ -86,7 +92,7 @@ export const passCodes = {
     title: 'The program needs more memory than 32-bit addresses reach.',
     explanation:
       'Weights, KV cache and buffers share one memory of at most 4 GiB. The KV cache grows with the context and, under revisit ' +
-      'rule `append`, with the hop cap; buffers grow with the prefill chunk.',
+      'rule `append`, with the hop cap, and with the number of sequences; buffers grow with the prefill chunk.',
   },
   RC0705: {
     title: 'Memory cannot be planned before the KV cache.',

@@ -22,6 +22,8 @@ export interface PassOptions {
   readonly maxHops?: number | undefined;
   /** Tokens that prefill takes at a time; default 128. */
   readonly chunk?: number | undefined;
+  /** Sequences that the program holds at once; default 1. */
+  readonly sequences?: number | undefined;
   /** Each block reports what it does to the hidden state. */
   readonly probes?: boolean | undefined;
   /** Of routes that were recorded with such a program; form-traces goes by it. */

@@ -42,7 +42,13 @@ export interface GenerateOptions {
   /** In programs with gates: how sure a gate must be that a token needs its block, 0 to 1; in those that ask an oracle: a ratio. Default: the model's. */
   readonly threshold?: number | undefined;
   /** Told of each token that has gone through the program, prompt included: its position, its id, the blocks it executed. */
-  readonly onRoute?: ((position: number, id: number, path: Walk) => void) | undefined;
+  readonly onRoute?: ((position: number, id: number, path: Walk, sequence: number) => void) | undefined;
+}
+
+/** As for one prompt; of these two, a list gives each prompt its own. */
+export interface GenerateManyOptions extends Omit<GenerateOptions, 'maxNewTokens' | 'seed'> {
+  readonly maxNewTokens?: number | readonly number[] | undefined;
+  readonly seed?: number | readonly number[] | undefined;
 }
 
 export interface GeneratedToken {
@@ -56,6 +62,14 @@ export interface GeneratedToken {
   readonly depth: number;
   /** Those blocks, in order. */
   readonly path: Walk;
+}
+
+/** A token of one of several sequences. */
+export interface SequenceToken extends GeneratedToken {
+  /** Which prompt it follows, from 0. */
+  readonly sequence: number;
+  /** No other token of its sequence comes after it. */
+  readonly last: boolean;
 }
 
 export interface ForwardOptions {
@@ -99,8 +113,8 @@ export type Ids = readonly number[] | Int32Array | Uint32Array;
 export type Pixels = Float32Array | readonly number[] | readonly (readonly (readonly number[])[])[];
 
 /**
- * A loaded program. It has one KV cache, so one call at a time may use it: starting a second one while an iteration or
- * a forward pass is under way is an error (RC0908).
+ * A loaded program. One call at a time may use its KV cache: starting a second one while an iteration or a forward pass is
+ * under way is an error (RC0908).
  */
 export interface RadialModel {
   readonly info: ProgramInfo;
@@ -110,6 +124,16 @@ export interface RadialModel {
    * @throws RadialError RC09xx at the first token; the signal's reason when aborted
    */
   generate(prompt: string | Ids, options?: GenerateOptions): AsyncGenerator<GeneratedToken, void, undefined>;
+  /**
+   * Generates after each of many prompts, as many at a time as the program was compiled to hold (`info.shapes.sequences`):
+   * where one ends, the next takes its place. Tokens come as they are made. Each prompt gets what {@link generate} gives it
+   * with the same options, whatever the others are.
+   * @throws RadialError RC09xx at the first token; the signal's reason when aborted
+   */
+  generateMany(
+    prompts: readonly (string | Ids)[],
+    options?: GenerateManyOptions,
+  ): AsyncGenerator<SequenceToken, void, undefined>;
   /** Logits of a sequence of token ids, or of an image. @throws RadialError RC09xx */
   forward(input: Ids | { readonly pixelValues: Pixels }, options?: ForwardOptions): Promise<ForwardResult>;
   /** The ids of a text, with the start token where the program has one. */

@@ -2,6 +2,7 @@
 export type {
   ForwardOptions,
   ForwardResult,
+  GenerateManyOptions,
   GenerateOptions,
   GeneratedToken,
   Ids,
@@ -9,6 +10,7 @@ export type {
   Pixels,
   Progress,
   RadialModel,
+  SequenceToken,
 } from './api.ts';
 export { RadialRuntimeError } from './artifact/errors.ts';
 export type { Manifest, ProgramInfo } from './artifact/manifest.ts';

@@ -2,20 +2,23 @@
 import type {
   ForwardOptions,
   ForwardResult,
-  GenerateOptions,
-  GeneratedToken,
+  GenerateManyOptions,
   Ids,
   Pixels,
   RadialModel,
+  SequenceToken,
 } from './api.ts';
 import { fail } from './artifact/errors.ts';
 import type { ProgramInfo } from './artifact/manifest.ts';
-import { generateTokens, readGenerateOptions } from './generate.ts';
+import { readGenerateOptions } from './generate-options.ts';
+import { generateTokens } from './generate.ts';
+import type { Prompt } from './generate.ts';
 import { turn } from './host.ts';
 import {
   checkIds,
   checkNames,
   checkPixels,
+  checkPrompts,
   checkText,
   isIds,
   positionsOption,
@@ -74,20 +77,28 @@ function modelOf(program: Program, files: TokenizerFiles | undefined, file: stri
     return info.tokens.addBos && info.tokens.bos !== null ? [info.tokens.bos, ...ids] : ids;
   };
 
-  async function* generate(
-    prompt: string | Ids,
-    options: GenerateOptions = {},
-  ): AsyncGenerator<GeneratedToken, void, undefined> {
+  const read = async (prompt: unknown, number?: number): Promise<Prompt> => {
+    const place = number === undefined ? undefined : { subject: `prompt ${number}` };
+    const ids = checkIds(typeof prompt === 'string' ? await encode(prompt) : prompt, info.shapes.vocabulary, place);
+    return { ids, place, stream: files === undefined ? undefined : (await tokenizer()).stream(ids) };
+  };
+
+  async function* tokensOf(
+    prompts: readonly unknown[],
+    options: GenerateManyOptions,
+    isMany: boolean,
+  ): AsyncGenerator<SequenceToken, void, undefined> {
     alive(state);
     requireTask(info, 'causal-lm');
-    const generation = readGenerateOptions(options, routes, info.routing);
+    const { routing } = info;
+    const generation = readGenerateOptions(options, { routes, routing, prompts: isMany ? prompts.length : undefined });
     generation.signal?.throwIfAborted();
     if (generation.stops.length > 0) requireTokenizer(files);
     const release = occupy(state);
     try {
-      const ids = checkIds(typeof prompt === 'string' ? await encode(prompt) : prompt, info.shapes.vocabulary);
-      const stream = files === undefined ? undefined : (await tokenizer()).stream(ids);
-      yield* generateTokens(alive(state), { ids, stream, check: () => alive(state) }, generation);
+      const inputs: Prompt[] = [];
+      for (const [n, prompt] of prompts.entries()) inputs.push(await read(prompt, isMany ? n : undefined));
+      yield* generateTokens(alive(state), { prompts: inputs, check: () => alive(state) }, generation);
     } finally {
       release();
     }
@@ -98,7 +109,12 @@ function modelOf(program: Program, files: TokenizerFiles | undefined, file: stri
   };
   return {
     info,
-    generate,
+    async *generate(prompt, options = {}) {
+      for await (const { id, text, depth, path } of tokensOf([prompt], options, false)) yield { id, text, depth, path };
+    },
+    async *generateMany(prompts, options = {}) {
+      yield* tokensOf(checkPrompts(prompts), options, true);
+    },
     forward: async (input, options = {}) => {
       alive(state);
       const release = occupy(state);

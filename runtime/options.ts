@@ -1,6 +1,7 @@
 /** @file Checks what callers pass: option names with a suggestion, values with their range, ids, pixels. */
 import type { Ids } from './api.ts';
 import { fail } from './artifact/errors.ts';
+import type { ErrorPlace } from './artifact/errors.ts';
 import { asksOracle } from './artifact/manifest.ts';
 import type { ImageInfo, RoutingInfo } from './artifact/manifest.ts';
 
@@ -67,6 +68,34 @@ export function stringsOption(name: string, value: unknown): readonly string[] {
   });
 }
 
+/** Reads a value for each of `prompts` prompts: one for all of them, or a list. Without `prompts` only the former. */
+export function perPrompt<T>(
+  name: string,
+  value: unknown,
+  { prompts, read }: { readonly prompts: number | undefined; readonly read: (value: unknown) => T },
+): (prompt: number) => T {
+  if (prompts === undefined || !Array.isArray(value)) {
+    const one = read(value);
+    return () => one;
+  }
+  if (value.length !== prompts) {
+    fail('RC0902', `${name} has ${value.length} items, there are ${prompts} prompts`, {
+      place: { subject: `option "${name}"` },
+      help: 'give one number, or a list with one for each prompt',
+    });
+  }
+  const list = Array.from<unknown, T>(value, read);
+  return (prompt) => list[prompt] ?? read(undefined);
+}
+
+/** Prompts, each not yet checked. @throws RadialError RC0907 */
+export function checkPrompts(prompts: unknown): readonly unknown[] {
+  if (Array.isArray(prompts)) return Array.from<unknown>(prompts);
+  return fail('RC0907', `the prompts are ${show(prompts)}, expected an array`, {
+    help: 'generateMany takes an array of texts or of arrays of ids; generate takes one of them',
+  });
+}
+
 /** Positions below `length`, ascending; all when not given. */
 export function positionsOption(value: unknown, length: number): readonly number[] {
   if (value === undefined) return Array.from({ length }, (_, position) => position);
@@ -87,18 +116,21 @@ export function checkText(text: unknown): void {
   }
 }
 
-/** Ids in [0, vocab). */
-export function checkIds(ids: unknown, vocab: number): readonly number[] {
+/** Ids in [0, vocab); `place` is told in messages. */
+export function checkIds(ids: unknown, vocab: number, place?: ErrorPlace): readonly number[] {
+  const at = place === undefined ? {} : { place };
   const list = ids instanceof Int32Array || ids instanceof Uint32Array ? Array.from(ids) : ids;
   if (!Array.isArray(list)) {
     return fail('RC0907', `the input is ${show(ids)}, expected an array of token ids`, {
+      ...at,
       help: 'forward and decode take ids, generate takes a text or ids',
     });
   }
-  if (list.length === 0) fail('RC0903', 'the prompt is empty', { help: 'give at least one token' });
+  if (list.length === 0) fail('RC0903', 'the prompt is empty', { ...at, help: 'give at least one token' });
   return Array.from<unknown, number>(list, (id, index) => {
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocab) return id;
     return fail('RC0904', `token ${index} has the id ${show(id)}`, {
+      ...at,
       help: `ids are whole numbers from 0 to ${vocab - 1}`,
     });
   });

@@ -4,12 +4,16 @@
  * Ids, walks and pixels are written into its memory; logits and probes are views of it.
  */
 import { fail } from './artifact/errors.ts';
-import { WALK_DECIDE, WALK_END, asksOracle } from './artifact/manifest.ts';
+import { asksOracle } from './artifact/manifest.ts';
 import type { ProgramInfo, Rows } from './artifact/manifest.ts';
+import { isSwept } from './routes.ts';
 import type { Walk } from './routes.ts';
+import { createTokenRows } from './token-rows.ts';
 
-/** Tokens that go through a pass. */
+/** Tokens of a sequence that go through a pass. */
 export interface Batch {
+  /** Default 0. */
+  readonly sequence?: number;
   /** Position of the first one. */
   readonly first: number;
   readonly ids: readonly number[];
@@ -17,17 +21,30 @@ export interface Batch {
   readonly walks: readonly (Walk | undefined)[];
 }
 
+/** A token of one of several sequences. */
+export interface StepToken {
+  readonly sequence: number;
+  readonly position: number;
+  readonly id: number;
+  /** As in {@link Batch}. */
+  readonly walk: Walk | undefined;
+}
+
 export interface Program {
   readonly info: ProgramInfo;
   /** The region of the weight image. */
   readonly weights: Uint8Array;
-  /** Starts a new sequence. */
+  /** Forgets all sequences. */
   reset(): void;
+  /** Starts a new sequence in the place of one. */
+  forget(sequence: number): void;
   /** What gates' probabilities must exceed from now on, or the ratio that an oracle wants. */
   setThreshold(threshold: number): void;
   /** At most `chunk` tokens, with walks that lead forward. */
   prefill(batch: Batch): void;
-  /** One token, any walk. */
+  /** The next tokens of different sequences, together, with any walks; token i is row i. */
+  step(tokens: readonly StepToken[]): void;
+  /** One token of sequence 0, any walk. */
   decode(position: number, id: number, walk: Walk | undefined): void;
   /** An image, channel by channel; a walk for each of its tokens. */
   image(pixels: Float32Array, walks: readonly (Walk | undefined)[]): void;
@@ -48,6 +65,9 @@ interface Exports {
   readonly prefill: (first: number, count: number) => void;
   readonly decode: (position: number) => void;
   readonly head: (row: number, count: number) => void;
+  /** These two only in programs for several sequences. */
+  readonly step: (count: number, forward: number) => void;
+  readonly forget: (sequence: number) => void;
 }
 
 /**
@@ -72,17 +92,14 @@ export async function instantiate(info: ProgramInfo, wasm: Uint8Array, file = 'm
       cause: error,
     });
   });
-  return createProgram(info, checkExports(instance.exports, info.memory.bytes, file), file);
+  return createProgram(info, checkExports(instance.exports, info, file), file);
 }
 
 function createProgram(info: ProgramInfo, exports: Exports, file: string): Program {
   const { abi, shapes, memory, routing } = info;
   const { buffer } = exports.memory;
-  const integers = (rows: Rows): Int32Array => new Int32Array(buffer, rows.at, rows.rows * rows.stride);
-  const floats = (rows: Rows): Float32Array => new Float32Array(buffer, rows.at, rows.rows * rows.stride);
-  const ids = abi.ids === null ? undefined : { view: integers(abi.ids), stride: abi.ids.stride };
-  const walk =
-    abi.walk === null || !routing.needsWalk ? undefined : { view: integers(abi.walk), stride: abi.walk.stride };
+  const rows = createTokenRows(info, buffer);
+  const floats = (place: Rows): Float32Array => new Float32Array(buffer, place.at, place.rows * place.stride);
   const pixels = abi.pixels === null ? undefined : floats(abi.pixels);
   const rowsOf = (place: Rows | null): ((row: number) => Float32Array | undefined) => {
     if (place === null) return () => undefined;
@@ -90,77 +107,66 @@ function createProgram(info: ProgramInfo, exports: Exports, file: string): Progr
     return (row) => view.subarray(row * place.stride, (row + 1) * place.stride);
   };
   const logits = floats(abi.logits);
-  const rows = Array.from({ length: shapes.headRows }, (_, row) => {
+  const logitRows = Array.from({ length: shapes.headRows }, (_, row) => {
     return logits.subarray(row * abi.logits.stride, row * abi.logits.stride + shapes.outputs);
   });
-  const putId = (row: number, id: number): void => {
-    if (ids !== undefined) ids.view[row * ids.stride] = id;
-  };
   const isRatio = asksOracle(routing);
   const level = abi.level === null ? undefined : floats(abi.level);
   const setThreshold = (threshold: number): void => {
     level?.fill(isRatio ? threshold : Math.log(threshold / (1 - threshold)));
   };
   setThreshold(routing.threshold);
-  const putWalk = (row: number, blocks: Walk | undefined): void => {
-    if (walk === undefined) return;
-    const start = row * walk.stride;
-    if (blocks === undefined) {
-      walk.view.fill(WALK_DECIDE, start, start + routing.maxHops + 1);
-      return;
-    }
-    blocks.forEach((block, hop) => (walk.view[start + hop] = block));
-    walk.view[start + blocks.length] = WALK_END;
-  };
   const run = (call: () => void): void => {
     guarded(call);
     // A memory that has grown is another buffer, of which the views here know nothing.
     if (exports.memory.buffer !== buffer) mismatch(file, 'changed the size of its memory while it ran');
+  };
+  const decode = (position: number, id: number, walk: Walk | undefined): void => {
+    rows.put(0, { id, sequence: 0, walk });
+    run(() => exports.decode(position));
   };
   return {
     info,
     weights: new Uint8Array(buffer, memory.weightsAt, memory.weightsBytes),
     reset: () => run(exports.reset),
     setThreshold,
-    prefill: ({ first, ids: tokens, walks }) => {
-      tokens.forEach((id, row) => {
-        putId(row, id);
-        putWalk(row, walks[row]);
-      });
-      run(() => exports.prefill(first, tokens.length));
+    forget: (sequence) => run(() => (shapes.sequences === 1 ? exports.reset() : exports.forget(sequence))),
+    prefill: ({ sequence = 0, first, ids, walks }) => {
+      ids.forEach((id, row) => rows.put(row, { id, sequence, walk: walks[row] }));
+      run(() => exports.prefill(first, ids.length));
     },
-    decode: (position, id, blocks) => {
-      putId(0, id);
-      putWalk(0, blocks);
-      run(() => exports.decode(position));
+    step: (tokens) => {
+      if (shapes.sequences === 1) {
+        tokens.forEach(({ position, id, walk }) => decode(position, id, walk));
+        return;
+      }
+      tokens.forEach((token, row) => rows.put(row, token));
+      const forward = tokens.every(({ walk }) => isSwept(walk, routing));
+      run(() => exports.step(tokens.length, Number(forward)));
     },
+    decode,
     image: (image, walks) => {
       pixels?.set(image);
-      walks.forEach((blocks, row) => putWalk(row, blocks));
+      walks.forEach((walk, row) => rows.put(row, { walk }));
       run(() => exports.prefill(0, shapes.context));
     },
-    walk: (row) => {
-      if (walk === undefined) return [];
-      const hops = walk.view.subarray(row * walk.stride, row * walk.stride + routing.maxHops);
-      const end = hops.indexOf(WALK_END);
-      return Array.from(end < 0 ? hops : hops.subarray(0, end));
-    },
+    walk: rows.walk,
     logits: (row, count) => {
       run(() => exports.head(row, count));
-      return rows.slice(0, count);
+      return logitRows.slice(0, count);
     },
     probes: rowsOf(abi.probes),
     kvProbes: rowsOf(abi.kvProbes),
   };
 }
 
-function checkExports(exports: WebAssembly.Exports, bytes: number, file: string): Exports {
-  const { memory, reset, prefill, decode, head } = exports as Partial<Record<string, unknown>>;
+function checkExports(exports: WebAssembly.Exports, { memory: { bytes }, shapes }: ProgramInfo, file: string): Exports {
+  const { memory, reset, prefill, decode, head, step, forget } = exports as Partial<Record<string, unknown>>;
   if (!(memory instanceof WebAssembly.Memory)) return mismatch(file, 'does not export its memory');
   if (memory.buffer.byteLength !== bytes) {
     mismatch(file, `has a memory of ${memory.buffer.byteLength} bytes, expected ${bytes}`);
   }
-  const names = Object.entries({ reset, prefill, decode, head });
+  const names = Object.entries({ reset, prefill, decode, head, ...(shapes.sequences > 1 && { step, forget }) });
   const missing = names.find(([, value]) => typeof value !== 'function');
   if (missing !== undefined) mismatch(file, `does not export the function ${missing[0]}`);
   return exports as unknown as Exports;

@@ -14,16 +14,17 @@ export type Walk = readonly number[];
  * they take the default route: from each block its first successor. Rows beyond the sequence are not looked at.
  *
  * `mask`: [block][token], 1 where the token executes the block; blocks are executed in order of id.
- * `walk`: [token][hop], block ids; a function gives the walk of one token, or undefined for the default.
+ * `walk`: [token][hop], block ids; a function gives the walk of one token, or undefined for the default. Of several
+ * sequences all have the same mask or walks; a function is told which one it is about.
  * What is longer than the hop cap is cut there.
  */
 export type Route =
   | { readonly mask: readonly (readonly (number | boolean)[])[] }
   | { readonly walk: readonly Walk[] }
-  | ((position: number, id: number) => Walk | undefined);
+  | ((position: number, id: number, sequence: number) => Walk | undefined);
 
-/** Gives the walk of each token; undefined where the routers of the program decide. */
-export type Router = (position: number, id: number) => Walk | undefined;
+/** Gives the walk of each token, by default of sequence 0; undefined where the routers of the program decide. */
+export type Router = (position: number, id: number, sequence?: number) => Walk | undefined;
 
 export interface Routes {
   /** Undefined in programs with learned routers. */
@@ -45,8 +46,8 @@ export function createRoutes(routing: RoutingInfo): Routes {
     if (route === undefined) return () => defaultWalk;
     requireRouters(routing);
     if (typeof route === 'function') {
-      return (position, id) => {
-        const walk: unknown = route(position, id);
+      return (position, id, sequence = 0) => {
+        const walk: unknown = route(position, id, sequence);
         return walk === undefined ? defaultWalk : check(walk, position);
       };
     }
@@ -56,7 +57,12 @@ export function createRoutes(routing: RoutingInfo): Routes {
   return { defaultWalk, router };
 }
 
-/** Whether the blocks come in ascending order: what prefill can run in one sweep. */
+/** Whether one sweep over the blocks can run a token: its walk leads forward, or the routers decide and do so. */
+export function isSwept(walk: Walk | undefined, { decides }: RoutingInfo): boolean {
+  return walk === undefined ? decides === 'sweep' : isForward(walk);
+}
+
+/** Whether the blocks come in ascending order. */
 export function isForward(walk: Walk): boolean {
   return walk.every((block, hop) => hop === 0 || block > (walk[hop - 1] ?? -1));
 }

@@ -1,7 +1,7 @@
 /** @file Runs a sequence of tokens through a program, in chunks where their walks allow it. */
 import { KV_PROBE_COLUMNS, PROBE_COLUMNS } from './artifact/manifest.ts';
 import type { Program } from './program.ts';
-import { isForward } from './routes.ts';
+import { isSwept } from './routes.ts';
 import type { Walk } from './routes.ts';
 import { turn } from './host.ts';
 
@@ -11,8 +11,8 @@ export interface Sequence {
   readonly walks: readonly (Walk | undefined)[];
 }
 
-/** Rows of the sequence that one pass runs. */
-export interface Segment {
+/** Tokens of the sequence that one pass runs. */
+interface Segment {
   readonly first: number;
   readonly count: number;
   readonly mode: 'prefill' | 'decode';
@@ -28,19 +28,22 @@ export interface RunOptions {
 }
 
 /** Passes over a sequence: chunks of tokens whose walks lead forward, and single tokens for the others. */
-function segments({ info }: Program, walks: Sequence['walks'], mode: 'prefill' | 'decode'): readonly Segment[] {
-  const { chunk } = info.shapes;
-  const isSwept = (walk: Walk | undefined): boolean =>
-    walk === undefined ? info.routing.decides === 'sweep' : isForward(walk);
+function segments(program: Program, walks: Sequence['walks'], mode: 'prefill' | 'decode'): readonly Segment[] {
   const result: Segment[] = [];
-  const together = walks.map((walk) => mode === 'prefill' && isSwept(walk));
   for (let first = 0; first < walks.length;) {
-    const end = together.indexOf(false, first);
-    const count = Math.min(chunk, (end < 0 ? walks.length : end) - first);
+    const count = mode === 'decode' ? 0 : sweepFrom(program, walks, first);
     result.push(count === 0 ? { first, count: 1, mode: 'decode' } : { first, count, mode: 'prefill' });
     first += Math.max(count, 1);
   }
   return result;
+}
+
+/** How many tokens from `first` on one sweep can run. */
+export function sweepFrom({ info }: Program, walks: Sequence['walks'], first: number): number {
+  const most = Math.min(info.shapes.chunk, walks.length - first);
+  let count = 0;
+  while (count < most && isSwept(walks[first + count], info.routing)) count++;
+  return count;
 }
 
 /** What a run leaves: the wanted rows of logits, the walk of each position, and what the probes say there; copies. */

@@ -9,6 +9,7 @@ import {
   PIXELS,
   POSITIONS,
   PROBES,
+  SEQUENCE,
   WALK,
   bufferBytes,
   decidesInOneSweep,
@@ -87,6 +88,7 @@ function shapesOf(program: KernelProgram): Shapes {
     context: program.context,
     chunk: program.chunk,
     headRows: program.headRows,
+    sequences: program.sequences,
     image: program.task === 'image-classification' ? image : null,
   };
 }
@@ -106,6 +108,7 @@ function abiOf(program: KernelProgram): Abi {
   return {
     ids: rows(IDS),
     positions: rows(POSITIONS),
+    sequences: rows(SEQUENCE),
     pixels: rows(PIXELS),
     walk: rows(WALK),
     level: rows(LEVEL),

@@ -41,7 +41,7 @@ export const cliCodes = {
   },
   RC1010: {
     title: 'run needs a prompt',
-    explanation: 'Either a text with --prompt, or token ids with --ids, not both.',
+    explanation: 'A text with --prompt, token ids with --ids, or a file of texts with --prompts; one of them.',
   },
   RC1012: {
     title: 'a text too large for the interpreter',
@@ -74,6 +74,10 @@ export const cliCodes = {
     title: 'routes that no pass would read',
     explanation:
       'Recorded routes guide the pass form-traces, which belongs to -O2. A program at another level would be the same without them.',
+  },
+  RC1018: {
+    title: 'not a file of prompts',
+    explanation: '`run --prompts FILE` reads UTF-8 text with a prompt on each line; empty lines are left out.',
   },
   RC1009: {
     title: 'a target or a number format that does not exist',

@@ -46,9 +46,10 @@ export function buildRequest(input: string, options: BuildOptions): BuildRequest
     optLevel,
     contextWindowSize: context,
     prefillChunkSize: chunk,
+    sequences,
     weights,
   } = options;
-  return { input, route, kv, revisit, maxHops, optLevel, context, chunk, weights };
+  return { input, route, kv, revisit, maxHops, optLevel, context, chunk, sequences, weights };
 }
 
 /**
@@ -86,5 +87,6 @@ const buildFlags = {
   optLevel: '-O',
   contextWindowSize: '--context-window-size',
   prefillChunkSize: '--prefill-chunk-size',
+  sequences: '--sequences',
   weights: '--weights',
 } satisfies Record<keyof BuildOptions, string>;

@@ -23,6 +23,7 @@ export interface BuildOptions extends RoutingOptions {
   readonly optLevel?: OptLevel;
   readonly contextWindowSize?: number;
   readonly prefillChunkSize?: number;
+  readonly sequences?: number;
   readonly weights?: string;
 }
 
@@ -54,6 +55,7 @@ export function addBuildOptions(command: Command): Command {
     )
     .option('--context-window-size <n>', 'most positions (default: what the model has)', wholeNumber(1))
     .option('--prefill-chunk-size <n>', 'tokens that prefill takes at a time', wholeNumber(1))
+    .option('--sequences <n>', 'sequences that the program holds and steps together (default: 1)', wholeNumber(1))
     .option('--weights <dir>', 'for a .rir file: the folder with the tensors that it names');
 }
 

@@ -26,6 +26,11 @@ export interface WasmOptions {
  *   leaves their hidden states in rows 0 … count - 1 of `$x`. In a program that needs a walk, `$walk` says which blocks
  *   each row executes, in ascending order.
  * - `decode(position)`: the same for one token, whose walk may take any order.
+ * - `step(count, forward)`, in programs for several sequences: one token each of `count` of them together. Row i has its id,
+ *   position and sequence in `$ids`, `$pos` and `$sequence`. `forward` is 1 where all walks lead forward and routers decide
+ *   in one sweep, which is then faster; no number of the result depends on it, nor on the other rows.
+ * - `forget(sequence)`, there too: empties the KV lists of one sequence. `prefill` and `decode` run tokens of one sequence
+ *   there, and `$sequence` says which.
  * - `head(row, count)`: the exit for rows row … row + count - 1 of `$x`: leaves `$logits` in rows 0 ….
  * - `counters()`, on request: the address of two i32 for each kernel kind, in the order of `kernelKinds`: calls and rows.
  *   They start at 0 and wrap around; the caller may clear them.

@@ -2,7 +2,8 @@
  * @file The state that drives a program: which token is where, and what the KV cache holds. Buffers like any other,
  * planned and printed with the rest; this file says what is in them.
  *
- * `$ids`, `$pos` [chunk]: token ids and positions of the chunk in flight. `$rows` [chunk]: the row list of the body that
+ * `$ids`, `$pos` [chunk]: token ids and positions of the chunk in flight. `$sequence` [chunk], only in programs for several
+ * sequences: which one each of these tokens belongs to; written by the caller. `$rows` [chunk]: the row list of the body that
  * runs now. `$slot` [chunk]: the slot of each row's entry in the list of the attention block that runs now (for a fill:
  * of the entry that it fills in).
  *
@@ -23,9 +24,13 @@
  *
  * `$probability` [chunk], only where routers weigh: by what the block that a token is at scales its branch.
  *
+ * Where several sequences are stepped together: `$queue` [last block + 1, 2], the rows that wait for each block and how many
+ * rounds they have; `$deciding` [chunk], the row list of a hub.
+ *
  * `$kv_table` [lists, pagesPerList]: pages of each list. `$kv_length` [lists]: entries. `$kv_tail` [lists, 2]: position of
  * the token that owns the last entry (-1: none), and 1 where that entry was filled in, 0 where it was executed.
- * `$kv_used` [1]: pages handed out. `$scores` [1, entries]: attention scores of one head.
+ * `$kv_used` [1]: pages handed out. All four hold one sequence after the other. `$scores` [1, entries]: attention scores of
+ * one head.
  */
 import { kvReports } from '../ops/model.ts';
 import type { BlockId, Task } from '../types.ts';
@@ -47,6 +52,7 @@ export const HIDDEN = '$x';
 export const LOGITS = '$logits';
 export const WALK = '$walk';
 export const HOPS = '$hop';
+export const SEQUENCE = '$sequence';
 export const SCORES = '$router';
 export const LEVEL = '$level';
 export const BEFORE = '$before';
@@ -69,12 +75,19 @@ function floats(name: BufferName, rows: Buffer['rows'], columns: number): Buffer
   return { name, dtype: 'f32', rows, columns, scope: 'state', at: null };
 }
 
+/** What of a program its control buffers depend on. */
+type Controlled = Pick<KernelProgram, 'routing' | 'sequences'> & {
+  readonly blocks: readonly { readonly id: BlockId }[];
+};
+
 /** Control buffers of the walk: only programs that need a walk have them. */
-export function walkBuffers({ routing }: Pick<KernelProgram, 'routing'>): readonly Buffer[] {
+export function walkBuffers({ routing, sequences, blocks }: Controlled): readonly Buffer[] {
   const { maxHops } = routing;
+  const queues = [array('$queue', (blocks.at(-1)?.id ?? 0) + 1, 2), array('$deciding', 'chunk')];
   const latest = routing.kv === 'latest' ? [array('$latest', 'chunk', 2), array('$log', maxHops, 3)] : [];
   const passed = routing.kv === 'absent' ? [] : [array('$passed', 'chunk')];
-  return [array(WALK, 'chunk', maxHops + 1), array('$next', 'chunk'), array(HOPS, 'chunk'), ...passed, ...latest];
+  const walk = [array(WALK, 'chunk', maxHops + 1), array('$next', 'chunk'), array(HOPS, 'chunk'), ...passed, ...latest];
+  return sequences === 1 ? walk : [...walk, ...queues];
 }
 
 /** Buffers of gates and hub, with `scores` for each token, and of an oracle. */
@@ -102,8 +115,9 @@ export function scoredBuffers(): readonly Buffer[] {
 }
 
 /** Control buffers of every program. */
-export function rowBuffers(): readonly Buffer[] {
-  return [array(IDS, 'chunk'), array(POSITIONS, 'chunk'), array('$rows', 'chunk')];
+export function rowBuffers({ sequences }: Pick<KernelProgram, 'sequences'>): readonly Buffer[] {
+  const rows = [array(IDS, 'chunk'), array(POSITIONS, 'chunk'), array('$rows', 'chunk')];
+  return sequences === 1 ? rows : [...rows, array(SEQUENCE, 'chunk')];
 }
 
 /** Columns of the buffers that hold what the model computes; `pixels` where it takes images. */
@@ -137,14 +151,15 @@ export function dataBuffers(
 }
 
 /** Control buffers of the KV cache. */
-export function kvBuffers(plan: KvPlan): readonly Buffer[] {
+export function kvBuffers(plan: KvPlan, { sequences }: Pick<KernelProgram, 'sequences'>): readonly Buffer[] {
+  const lists = sequences * plan.lists;
   const entries = Math.ceil(plan.entriesPerList / plan.slots) * plan.slots;
   return [
     array('$slot', 'chunk'),
-    array('$kv_table', plan.lists, plan.pagesPerList),
-    array('$kv_length', plan.lists),
-    array('$kv_tail', plan.lists, 2),
-    array('$kv_used', 1),
+    array('$kv_table', lists, plan.pagesPerList),
+    array('$kv_length', lists),
+    array('$kv_tail', lists, 2),
+    array('$kv_used', sequences),
     floats('$scores', 1, Math.max(entries, PANEL)),
   ];
 }

@@ -14,7 +14,7 @@ export interface KvDemand {
   readonly entriesPerList: number;
   /** Entries that a token leaves at most, in all lists. */
   readonly entriesPerToken: number;
-  /** Pages of so many slots, in all lists together. */
+  /** Pages of so many slots, in all lists of a sequence together. */
   readonly pages: (slots: number) => number;
 }
 

@@ -119,6 +119,7 @@ export interface BlockInstance extends Instance {
 
 /**
  * The unified KV cache: one pool of equal pages; each attention block has a list of pages and appends in visit order.
+ * Where a program holds several sequences, each has a list for each block, and an equal part of the pool for itself.
  *
  * A page holds K then V of `slots` entries. K: [kv_heads][head_dim][slots]; V: [kv_heads][slots][head_dim]; each in
  * its block's own head count, `width` being the largest kv_heads × head_dim of all blocks.
@@ -126,9 +127,9 @@ export interface BlockInstance extends Instance {
 export interface KvPlan {
   readonly slots: number;
   readonly width: number;
-  /** Number of lists. */
+  /** Number of lists of a sequence. */
   readonly lists: number;
-  /** Pages in the pool: enough for the worst case. */
+  /** Pages in the pool: enough for the worst case of all sequences. */
   readonly pages: number;
   /** Most pages that one list can have. */
   readonly pagesPerList: number;
@@ -166,6 +167,8 @@ export interface KernelProgram {
   readonly chunk: number;
   /** Rows of logits that the exit makes at a time. */
   readonly headRows: number;
+  /** Sequences that the program holds at once: each has its own KV lists, and takes part in a batch with one token. */
+  readonly sequences: number;
   readonly consts: readonly Const[];
   readonly weights: readonly Weight[];
   readonly buffers: readonly Buffer[];

@@ -21,7 +21,12 @@ import { printArguments, printAttrs, printEdge, printName, printNumber } from '.
 
 export function printKernelProgram(program: KernelProgram): string {
   const { name, consts, weights, buffers, kv, memory, bodies, entry, hub, blocks, exit, traces = [] } = program;
-  const header = { ...headerAttrs(program), chunk: program.chunk, head_rows: program.headRows };
+  const header = {
+    ...headerAttrs(program),
+    chunk: program.chunk,
+    head_rows: program.headRows,
+    ...(program.sequences !== 1 && { sequences: program.sequences }),
+  };
   return [
     `program ${printName(`@${name}`)}${printAttrs(header)}\n`,
     consts.map(printConst).join(''),

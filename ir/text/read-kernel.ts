@@ -75,6 +75,7 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     ...headerSpecs,
     chunk: count,
     head_rows: count,
+    sequences: { ...count, optional: true },
   });
   const hubItem = reader.only(items, 'hub', true);
   const hub =
@@ -93,6 +94,7 @@ export function readKernelProgram(items: readonly ItemNode[], report: Report): K
     ...headerParts(attrs),
     chunk: Number(attrs['chunk']),
     headRows: Number(attrs['head_rows']),
+    sequences: Number(attrs['sequences'] ?? 1),
     consts: reader.consts(of('const'), new Types()),
     weights: of('weight').flatMap((item) => readWeight(reader, item)),
     buffers: of('buffer').flatMap((item) => readBuffer(reader, item)),

@@ -50,7 +50,7 @@ export function checkState(program: KernelProgram, findings: Findings): void {
   );
   const probes = { ofBlocks: [...probed].some((name) => name !== KV_PROBES), ofLists: probed.has(KV_PROBES) };
   const wanted = [
-    ...rowBuffers(),
+    ...rowBuffers(program),
     ...(needsWalk(program) ? walkBuffers(program) : []),
     ...routerBuffers(program, {
       scores: Math.max(columns(SCORES), program.hub === undefined ? 1 : hubColumns(program.blocks)),

@@ -36,7 +36,7 @@ export function checkKv(program: KernelProgram, findings: Findings): void {
   for (const message of [...planFaults(program, kv, lists), ...demandFaults(program, kv)]) {
     findings.add({ code: 'RC0529', message, help }, subject);
   }
-  for (const { message } of formFaults(program, kvBuffers(kv))) {
+  for (const { message } of formFaults(program, kvBuffers(kv, program))) {
     findings.add({ code: 'RC0529', message, help }, subject);
   }
 }
@@ -63,10 +63,11 @@ function planFaults(program: KernelProgram, kv: KvPlan, lists: number): readonly
 /** A running program claims pages without asking again, so that all that can be needed has to be there. */
 function demandFaults(program: KernelProgram, kv: KvPlan): readonly string[] {
   const { entriesPerList, pages } = kvDemand(program);
+  const needed = program.sequences * pages(kv.slots);
   const faults: string[] = [];
   if (!(kv.entriesPerList >= entriesPerList)) {
     faults.push(`a list holds ${kv.entriesPerList} entries, but can get ${entriesPerList}`);
   }
-  if (kv.pages < pages(kv.slots)) faults.push(`the pool has ${kv.pages} pages, the lists can need ${pages(kv.slots)}`);
+  if (kv.pages < needed) faults.push(`the pool has ${kv.pages} pages, the lists can need ${needed}`);
   return faults;
 }

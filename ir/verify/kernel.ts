@@ -1,9 +1,9 @@
 /**
  * @file Says whether a kernel program is valid. Kernel passes and targets rely on these invariants.
  *
- *  1. Context, hop cap, chunk and rows of logits are whole numbers of at least 1, and not absurdly large (see limits.ts);
- *     there are at most as many rows of logits as the chunk has tokens, and in a chunk as the context has. An image is
- *     one chunk, with one row of logits. (RC0501)
+ *  1. Context, hop cap, chunk, rows of logits and sequences are whole numbers of at least 1, and not absurdly large (see
+ *     limits.ts); there are at most as many rows of logits and sequences as the chunk has tokens, and in a chunk as the
+ *     context has. An image is one chunk, with one row of logits, and the only sequence. (RC0501)
  *  2. Blocks have distinct whole numbers up to 32,767 and stand in ascending order. (RC0502)
  *  3. Constants are valid as in a network; constants, weights, buffers, bodies and the formals of a body have distinct
  *     names. (RC0503 to RC0509)
@@ -102,11 +102,12 @@ export function checkKernelProgram(program: KernelProgram, file?: string): void 
 }
 
 /** 1 */
-function checkCounts({ task, context, chunk, headRows, span }: KernelProgram, findings: Findings): void {
+function checkCounts({ task, context, chunk, headRows, sequences, span }: KernelProgram, findings: Findings): void {
   const isImage = task === 'image-classification';
   for (const [name, value, least, most] of [
     ['chunk', chunk, isImage ? context : 1, context],
     ['head_rows', headRows, 1, isImage ? 1 : chunk],
+    ['sequences', sequences, 1, isImage ? 1 : chunk],
   ] as const) {
     if (Number.isInteger(value) && value >= least && value <= most) continue;
     const expected = least === most ? `${most}` : `a whole number from ${least} to ${most}`;

@@ -42,11 +42,15 @@ function placeOf(successor: Successor): number {
   return successor === 'exit' ? Infinity : successor;
 }
 
-/** 14 of kernel programs: probes say what the oracle wants to know. */
+/** 14 of kernel programs: probes say what the oracle wants to know, of the only sequence. */
 export function checkLookedAt(program: KernelProgram, findings: Findings): void {
   const looked = new Set(
     [program.entry, ...program.blocks].flatMap(({ edge }) => (oracleKind(edge.router) ? edge.successors : [])),
   );
+  if (looked.size > 0 && program.sequences > 1) {
+    const message = `an oracle looks ahead in one sequence, the program holds ${program.sequences}`;
+    findings.add({ code: 'RC0539', message, help: 'write `sequences: 1`' }, { name: `program ${program.name}` });
+  }
   for (const { id, body, span } of program.blocks) {
     const { kernels = [] } = program.bodies.find(({ name }) => name === body) ?? {};
     const isProbed = kernels.some(({ out }) => out?.buffer === PROBES && out.from === PROBE_COLUMNS * id);

@@ -17,6 +17,7 @@
  * Ops on constants only are refused: fold-constants moves them. Gates and a hub that no edge asks are left out.
  */
 import {
+  askedOracle,
   askedRouters,
   dataBuffers,
   fail,
@@ -62,6 +63,7 @@ export const lower: Lowering = {
 function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
   const causal = network.task === 'causal-lm';
   const chunk = causal ? Math.min(network.context, chunkOption(options)) : network.context;
+  const sequences = sequencesOption(options, causal && askedOracle(network) === undefined ? chunk : 1);
   const weights = new WeightTable(network);
   const bodies = new BodyTable(weights);
   const places = placesOf(network);
@@ -82,7 +84,7 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
   const exit = bodies.add('exit', lowerRegion(network, weights, network.exit, places.exit));
   const scores = hubRegion === undefined ? 1 : columnsOf(yieldedType(hubRegion));
   const buffers = [
-    ...stateBuffers(network),
+    ...stateBuffers(network, sequences),
     ...routerBuffers(
       { ...(hub && { hub }), entry: network.entry, blocks },
       { scores, hidden: columnsOf(yieldedType(network.entry)) },
@@ -100,6 +102,7 @@ function lowerNetwork(network: Network, options: PassOptions): KernelProgram {
     routing: network.routing,
     chunk,
     headRows: causal ? Math.min(HEAD_ROWS, chunk) : 1,
+    sequences,
     consts: weights.consts(),
     weights: weights.list(),
     buffers,
@@ -117,6 +120,13 @@ function chunkOption({ chunk = DEFAULT_CHUNK }: PassOptions): number {
   if (Number.isSafeInteger(chunk) && chunk >= 1) return chunk;
   return fail('RC0608', `the chunk is ${chunk} tokens, expected a whole number of at least 1`, {
     help: `leave --chunk out for ${DEFAULT_CHUNK}`,
+  });
+}
+
+function sequencesOption({ sequences = 1 }: PassOptions, most: number): number {
+  if (Number.isSafeInteger(sequences) && sequences >= 1 && sequences <= most) return sequences;
+  return fail('RC0612', `the program is to hold ${sequences} sequences, expected a whole number from 1 to ${most}`, {
+    help: most === 1 ? 'leave --sequences out' : 'a larger --prefill-chunk-size, up to the context, allows more',
   });
 }
 
@@ -168,13 +178,14 @@ function placesOf(network: Network): Places {
   };
 }
 
-function stateBuffers(network: Network): readonly Buffer[] {
+function stateBuffers(network: Network, sequences: number): readonly Buffer[] {
   const probes = network.blocks.flatMap(({ body }) => body.ops.filter(({ kind }) => kind === 'probe'));
   const ofBlocks = probes.some(({ attrs }) => attrs['of'] === undefined);
   const ofLists = probes.some(({ attrs }) => attrs['of'] !== undefined);
+  const controlled = { ...network, sequences };
   return [
-    ...rowBuffers(),
-    ...(needsWalk(network) ? walkBuffers(network) : []),
+    ...rowBuffers(controlled),
+    ...(needsWalk(network) ? walkBuffers(controlled) : []),
     ...dataBuffers(
       network,
       { ofBlocks, ofLists },

@@ -3,8 +3,8 @@
  *
  *     kv none        =>        kv { slots: 16, width: 64, lists: 4, pages: 16, … }
  *
- * The pool holds the worst case, since a running program allocates nothing: every position of the context leaves as many
- * entries as hop cap, policy, revisit rule and edges allow. Programs without attention keep `kv` null.
+ * The pool holds the worst case, since a running program allocates nothing: in each sequence every position of the context
+ * leaves as many entries as hop cap, policy, revisit rule and edges allow. Programs without attention keep `kv` null.
  *
  * Under policy `latest` entries move from list to list, so their K and V must have the same heads everywhere.
  */
@@ -25,7 +25,7 @@ export const planKvCache: KernelPass = {
   run: (program) => {
     if (program.kv !== null) return program;
     const kv = planKv(program);
-    return kv === null ? program : { ...withBuffers(program, kvBuffers(kv), 'plan-kv-cache'), kv };
+    return kv === null ? program : { ...withBuffers(program, kvBuffers(kv, program), 'plan-kv-cache'), kv };
   },
 };
 
@@ -40,7 +40,7 @@ function planKv(program: KernelProgram): KvPlan | null {
     slots: SLOTS,
     width,
     lists: lists.length,
-    pages: pages(SLOTS),
+    pages: program.sequences * pages(SLOTS),
     pagesPerList: Math.ceil(entriesPerList / SLOTS),
     entriesPerList,
     bytesPerTokenStatic: lists.length * width * BYTES_PER_COLUMN,

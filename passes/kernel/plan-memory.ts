@@ -114,7 +114,7 @@ function checkLimit(program: KernelProgram, { weightsAt, weightsBytes, total }: 
     'RC0704',
     `the program needs ${mebibytes(total)} of memory, 32-bit addresses reach ${mebibytes(LIMIT)}: ${parts}`,
     {
-      help: 'smaller --context-window-size, --max-hops and --prefill-chunk-size shrink cache and buffers; weights shrink with the model',
+      help: 'smaller --context-window-size, --max-hops, --sequences and --prefill-chunk-size shrink cache and buffers; weights shrink with the model',
     },
   );
 }

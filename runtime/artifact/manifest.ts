@@ -9,10 +9,14 @@
  *     network.rir, kernels.rir                   what the program was made of, for people and tools; never loaded
  *
  * The module exports `memory`, of `memory.bytes` bytes that never grow, and
- *   `reset()`                forgets the sequence,
+ *   `reset()`                forgets all sequences,
  *   `prefill(first, count)`  runs the tokens at positions first … first + count - 1, whose ids are rows of `ids`,
  *   `decode(position)`       runs the token whose id is row 0 of `ids`,
  *   `head(row, count)`       makes `count` rows of logits from the hidden states of rows row … row + count - 1.
+ * A program for several sequences reads in `sequences` which one each row belongs to, and exports
+ *   `step(count, forward)`   runs `count` rows together, each the next token of another sequence, at the positions in
+ *                            `positions`; `forward` is 1 where walks lead forward only and routers, if any, decide in a sweep,
+ *   `forget(sequence)`       makes place for a new sequence.
  * Where a hop of `walk` is -1, the routers of the program decide, and write what they decide there.
  * An image program takes `pixels` instead of ids: `prefill(0, context)`, then `head(0, 1)`.
  * All numbers in memory are little endian.
@@ -65,6 +69,8 @@ export interface Abi {
   readonly ids: Rows | null;
   /** i32 [chunk]. */
   readonly positions: Rows | null;
+  /** i32 [chunk]. Only in programs for several sequences. */
+  readonly sequences: Rows | null;
   /** f32 [1, channels · size · size], channel by channel. */
   readonly pixels: Rows | null;
   /** i32 [chunk, maxHops + 1]: blocks in the order of execution, then {@link WALK_END}. Only if `needsWalk`. */
@@ -150,6 +156,8 @@ export interface Shapes {
   readonly chunk: number;
   /** Most rows that `head` takes at a time. */
   readonly headRows: number;
+  /** Sequences 0 … sequences - 1 exist. */
+  readonly sequences: number;
   readonly image: ImageInfo | null;
 }
 
@@ -157,8 +165,10 @@ export interface KvInfo {
   /** Entries of a page. */
   readonly slots: number;
   readonly pageBytes: number;
+  /** Of all sequences together. */
   readonly pages: number;
   readonly pagesPerList: number;
+  /** Of each sequence. */
   readonly lists: number;
   /** Bytes that a token leaves when it visits each attention block once. */
   readonly bytesPerTokenStatic: number;

@@ -51,7 +51,9 @@ export function readProgram(field: Field): ProgramInfo {
 }
 
 function readShapes(field: Field, task: ProgramInfo['task']): Shapes {
-  const fields = readObject(field, ['hidden', 'vocabulary', 'outputs', 'context', 'chunk', 'headRows', 'image']);
+  const fields = readObject(field, [
+    'hidden', 'vocabulary', 'outputs', 'context', 'chunk', 'headRows', 'sequences', 'image',
+  ]); // prettier-ignore
   const image = readNullable(fields.image, (inner) => {
     const sizes = readObject(inner, ['channels', 'height', 'width']);
     return {
@@ -70,6 +72,7 @@ function readShapes(field: Field, task: ProgramInfo['task']): Shapes {
     context: readInteger(fields.context, 1, image === null ? MAX_SIZE : chunk),
     chunk,
     headRows: readInteger(fields.headRows, 1, chunk),
+    sequences: readInteger(fields.sequences, 1, image === null ? chunk : 1),
     image,
   };
 }
@@ -191,9 +194,20 @@ interface AbiNeeds {
 }
 
 function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi {
-  const data = ['ids', 'positions', 'pixels', 'walk', 'level', 'hidden', 'logits', 'probes', 'kvProbes'] as const;
+  const data = [
+    'ids',
+    'positions',
+    'sequences',
+    'pixels',
+    'walk',
+    'level',
+    'hidden',
+    'logits',
+    'probes',
+    'kvProbes',
+  ] as const;
   const fields = readObject(field, data);
-  const { chunk, headRows, hidden, outputs, image } = shapes;
+  const { chunk, headRows, sequences, hidden, outputs, image } = shapes;
   const rows = (rowField: Field, count: number, columns: number): Rows =>
     readRows(rowField, { count, columns, memory });
   const only = (rowField: Field, needed: boolean, count: number, columns: number): Rows | null => {
@@ -205,7 +219,8 @@ function readAbi(field: Field, { task, shapes, routing, memory }: AbiNeeds): Abi
   const pixels = image === null ? 1 : image.channels * image.height * image.width;
   return {
     ids: only(fields.ids, text, chunk, 1),
-    positions: only(fields.positions, false, chunk, 1),
+    positions: only(fields.positions, sequences > 1, chunk, 1),
+    sequences: only(fields.sequences, sequences > 1, chunk, 1),
     pixels: only(fields.pixels, !text, 1, pixels),
     walk: only(fields.walk, routing.needsWalk, chunk, routing.maxHops + 1),
     level: only(

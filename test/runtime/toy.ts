@@ -53,6 +53,7 @@ export function toyProgram(routed = false): KernelProgram {
     routing: { kv: 'absent', revisit: 'overwrite', maxHops: MAX_HOPS },
     chunk: CHUNK,
     headRows: HEAD_ROWS,
+    sequences: 1,
     consts: [
       { name: '@bias', kind: 'tensor', operands: [], attrs: { name: 'bias' }, type: { dtype: 'f32', shape: [VOCAB] } },
     ],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { build } from '../../compiler/build.ts';
 import { WALK_END, kernelKinds, printModule } from '../../ir/index.ts';
 import type { KernelKind, KvPolicy } from '../../ir/index.ts';
+import type { ProgramInfo } from '../../runtime/index.ts';
 import { tinyNetwork } from '../support/tiny.ts';
 
 interface Count {
@@ -14,23 +15,23 @@ interface Count {
 }
 
 interface Machine {
-  /** Runs `tokens` tokens along the walk and gives the counts of that run. Weights are zero: only control is looked at. */
+  /** Runs `tokens` tokens along the walk, in a step each of another sequence, and gives the counts of that run. Weights are zero: only control is looked at. */
   count(
-    mode: 'prefill' | 'decode',
+    mode: 'prefill' | 'decode' | 'step',
     tokens: number,
     walk: (token: number) => readonly number[],
   ): ReadonlyMap<KernelKind, Count>;
 }
 
-async function instrumented(kv: KvPolicy): Promise<Machine> {
+async function instrumented(kv: KvPolicy, sequences = 1): Promise<Machine> {
   const folder = mkdtempSync(join(tmpdir(), 'radialc-'));
   try {
     const input = join(folder, 'network.rir');
     writeFileSync(input, printModule(tinyNetwork({ layers: 4, routed: true, routing: { kv } })));
-    const built = await build({ input, counters: true });
+    const built = await build({ input, counters: true, sequences });
     built.close();
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(built.wasm as Uint8Array<ArrayBuffer>), {});
-    return machineOf(exports as unknown as Exports, built.info.abi.walk ?? { at: 0, stride: 0 });
+    return machineOf(exports as unknown as Exports, built.info.abi);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -41,13 +42,14 @@ interface Exports {
   readonly reset: () => void;
   readonly prefill: (first: number, count: number) => void;
   readonly decode: (position: number) => void;
+  readonly step: (count: number, forward: number) => void;
   readonly counters: () => number;
 }
 
-function machineOf(exports: Exports, walkRows: { readonly at: number; readonly stride: number }): Machine {
+function machineOf(exports: Exports, { walk: walkRows, sequences }: ProgramInfo['abi']): Machine {
   const memory = new Int32Array(exports.memory.buffer);
   const putWalk = (row: number, walk: readonly number[]): void => {
-    memory.set([...walk, WALK_END], walkRows.at / 4 + row * walkRows.stride);
+    memory.set([...walk, WALK_END], (walkRows?.at ?? 0) / 4 + row * (walkRows?.stride ?? 0));
   };
   return {
     count: (mode, tokens, walk) => {
@@ -55,10 +57,14 @@ function machineOf(exports: Exports, walkRows: { readonly at: number; readonly s
       counters.fill(0);
       exports.reset();
       for (let t = 0; t < tokens; t++) {
-        putWalk(mode === 'prefill' ? t : 0, walk(t));
+        putWalk(mode === 'decode' ? 0 : t, walk(t));
         if (mode === 'decode') exports.decode(t);
       }
       if (mode === 'prefill') exports.prefill(0, tokens);
+      if (mode === 'step') {
+        for (let t = 0; t < tokens; t++) memory[(sequences?.at ?? 0) / 4 + t * (sequences?.stride ?? 0)] = t;
+        exports.step(tokens, 0);
+      }
       return new Map(
         kernelKinds.map((kind, i) => [kind, { calls: counters[2 * i] ?? 0, rows: counters[2 * i + 1] ?? 0 }]),
       );
@@ -96,6 +102,22 @@ describe('skipped blocks are not computed', () => {
     const full = machine.count('prefill', 20, () => all);
     const routed = machine.count('prefill', 20, () => half);
     for (const kind of blockKernels) assert.equal((routed.get(kind)?.calls ?? 0) * 2, full.get(kind)?.calls, kind);
+  });
+
+  it('sequences that are at the same block go through it together, on whatever way they came', async () => {
+    for (const kv of ['absent', 'project'] as const) {
+      const machine = await instrumented(kv, 8);
+      const alone = machine.count('decode', 1, () => all);
+      const together = machine.count('step', 8, () => all);
+      for (const kind of blockKernels) {
+        assert.equal(together.get(kind)?.calls, alone.get(kind)?.calls, kind);
+        assert.equal(together.get(kind)?.rows, 8 * (alone.get(kind)?.rows ?? 0), kind);
+      }
+    }
+    // Three at block 0, one at block 2 of its own; then all four meet at block 2, and go to block 0.
+    const machine = await instrumented('absent', 8);
+    const apart = machine.count('step', 4, (t) => (t === 3 ? [2, 0] : [0, 2, 0]));
+    assert.deepEqual(apart.get('attend'), { calls: 3, rows: 11 });
   });
 
   it('tokens that skip everything cost the entry alone', async () => {

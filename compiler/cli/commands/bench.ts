@@ -20,10 +20,10 @@ interface BenchOptions extends BuildOptions {
 }
 
 interface Series {
-  /** `pp128`: a prompt of 128 tokens; `tg32`: one of 32 new tokens. */
+  /** `pp128`: a prompt of 128 tokens; `tg32`: one of 32 new tokens; `tg32×4`: a step of four sequences. */
   readonly test: string;
   readonly tokens: number;
-  /** Milliseconds of each repetition; of `tg` for each token. */
+  /** Milliseconds of each repetition; of `tg` for each token or step. */
   readonly samples: readonly number[];
 }
 
@@ -39,7 +39,10 @@ export function benchCommand(io: Io): Command {
       new Option('--format <format>', 'a table, or JSON with every sample').choices(['md', 'json']).default('md'),
     );
   return addBuildOptions(command)
-    .addHelpText('after', '\nExample:\n  $ radialc bench ./out -p 128 -n 32 -r 5')
+    .addHelpText(
+      'after',
+      '\nA program for several sequences is measured with 1, 2, 4, … of them.\n\nExamples:\n  $ radialc bench ./out -p 128 -n 32 -r 5\n  $ radialc bench ./opt-125m --sequences 8',
+    )
     .action(async (path: string, options: BenchOptions) => {
       const model = await openModel(path, options);
       try {
@@ -69,20 +72,22 @@ async function measure(model: RadialModel, options: BenchOptions, io: Io): Promi
   const random = createRandom(seed);
   const ids = Array.from({ length: prompt }, () => random() % shapes.vocabulary);
   const prefill: number[] = [];
-  const decode: number[] = [];
+  const decode = batchSizes(shapes.sequences).map((sequences) => ({ sequences, samples: [] as number[] }));
   await repeat(repetitions, io, async (counts) => {
     const started = performance.now();
     await model.forward(ids, { positions: [prompt - 1] });
     const read = performance.now() - started;
-    const perToken = await decodeTime(model, ids, count);
-    if (counts) {
-      prefill.push(read);
-      decode.push(perToken);
+    if (counts) prefill.push(read);
+    for (const { sequences, samples } of decode) {
+      const perStep = await decodeTime(model, { ids, sequences, count });
+      if (counts) samples.push(perStep);
     }
   });
   return [
     { test: `pp${prompt}`, tokens: prompt, samples: prefill },
-    { test: `tg${count}`, tokens: 1, samples: decode },
+    ...decode.map(({ sequences, samples }) => {
+      return { test: sequences === 1 ? `tg${count}` : `tg${count}×${sequences}`, tokens: sequences, samples };
+    }),
   ];
 }
 
@@ -99,13 +104,27 @@ async function repeat(repetitions: number, io: Io, once: (counts: boolean) => Pr
   }
 }
 
-/** Milliseconds a token: the time from the first new token to the last, by their number. */
-async function decodeTime(model: RadialModel, ids: readonly number[], count: number): Promise<number> {
-  let first: number | undefined;
-  for await (const _ of model.generate(ids, { maxNewTokens: count + 1, ignoreEos: true })) {
-    first ??= performance.now();
+/** Powers of two up to what the program holds, and that. */
+function batchSizes(most: number): readonly number[] {
+  const powers = Array.from({ length: Math.floor(Math.log2(most)) + 1 }, (_, i) => 2 ** i);
+  return [...new Set([...powers, most])];
+}
+
+interface Decoding {
+  readonly ids: readonly number[];
+  /** Sequences that begin with them. */
+  readonly sequences: number;
+  readonly count: number;
+}
+
+/** Milliseconds a step: from the first new token of all sequences to their last, by the number of steps between. */
+async function decodeTime(model: RadialModel, { ids, sequences, count }: Decoding): Promise<number> {
+  const prompts = Array.from({ length: sequences }, () => ids);
+  let [tokens, first] = [0, NaN];
+  for await (const _ of model.generateMany(prompts, { maxNewTokens: count + 1, ignoreEos: true })) {
+    if (++tokens === sequences) first = performance.now();
   }
-  return (performance.now() - (first ?? NaN)) / count;
+  return (performance.now() - first) / count;
 }
 
 async function measureImages(model: RadialModel, { repetitions, seed }: BenchOptions, io: Io): Promise<Series> {

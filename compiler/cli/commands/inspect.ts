@@ -167,8 +167,9 @@ function asText({ info, network, program, wasmBytes, cached, expected }: Facts):
     `FLOPs: one token that sees ${cached} tokens. A constant that several blocks read counts once in the total.`,
   ];
   if (kv !== null) {
+    const held = shapes.sequences === 1 ? '' : ` for each of ${shapes.sequences} sequences`;
     lines.push(
-      `KV cache: ${kv.lists} lists in one pool of ${kv.pages} pages of ${kv.slots} entries, ${bytes(kv.pages * kv.pageBytes)}; ` +
+      `KV cache: ${kv.lists} lists${held} in one pool of ${kv.pages} pages of ${kv.slots} entries, ${bytes(kv.pages * kv.pageBytes)}; ` +
         `a token takes ${bytes(kv.bytesPerTokenStatic)} (each attention block once), at worst ${bytes(kv.bytesPerTokenWorst)}` +
         (expected === undefined ? '' : `, on the recorded routes ${bytes(expected)}`),
     );

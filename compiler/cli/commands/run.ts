@@ -1,21 +1,25 @@
 /** @file `radialc run`: streams text. */
 import { Command, Option } from 'commander';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
-import type { GeneratedToken, RadialModel, Route } from '../../../runtime/index.ts';
+import type { GenerateOptions, GeneratedToken, RadialModel, Route } from '../../../runtime/index.ts';
 import { withoutCommands } from '../format.ts';
 import type { Io } from '../io.ts';
 import { openModel } from '../model.ts';
 import { addBuildOptions, formatOption, idList, realNumber, thresholdOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
+import { readPrompts } from '../prompt-file.ts';
 import { ROUTE_FORMAT, depthRoute, readRoute, routeText } from '../route-file.ts';
 import type { Step } from '../route-file.ts';
 import { checkOutput, writeOutput } from '../../routing/index.ts';
 
 const DEFAULT_TOKENS = 64;
 
+type Prompt = string | readonly number[];
+
 interface RunOptions extends FormatOptions, BuildOptions {
   readonly prompt?: string;
   readonly ids?: readonly number[];
+  readonly prompts?: string;
   readonly maxNewTokens?: number;
   readonly temperature: number;
   readonly topK?: number;
@@ -35,6 +39,12 @@ export function runCommand(io: Io): Command {
     .argument('<model>', 'a compiled program or a checkpoint folder')
     .option('--prompt <text>', 'what to go on from')
     .option('--ids <list>', 'the same as token ids: 1,2,3', idList)
+    .addOption(
+      new Option(
+        '--prompts <file>',
+        'many texts to go on from, one a line, as many together as the program holds sequences; line n (from 0) samples with seed + n',
+      ).conflicts(['record', 'replay']),
+    )
     .option(
       '-n, --max-new-tokens <n>',
       `tokens to generate at most (default: ${DEFAULT_TOKENS}, or what the context has room for)`,
@@ -56,70 +66,110 @@ export function runCommand(io: Io): Command {
   return addBuildOptions(command)
     .addHelpText(
       'after',
-      '\nExamples:\n  $ radialc run ./out --prompt "Once upon a time" -n 100\n  $ radialc run ./out --ids 1,42,7 --temperature 0.8 --seed 3 --show-depth\n  $ radialc run ./out --prompt "Once" --record routes.jsonl && radialc run ./out --prompt "Once" --replay routes.jsonl',
+      '\nExamples:\n  $ radialc run ./out --prompt "Once upon a time" -n 100\n  $ radialc run ./out --ids 1,42,7 --temperature 0.8 --seed 3 --show-depth\n  $ radialc run ./out --prompts lines.txt\n  $ radialc run ./out --prompt "Once" --record routes.jsonl && radialc run ./out --prompt "Once" --replay routes.jsonl',
     )
     .action(async (path: string, options: RunOptions) => {
-      const prompt = promptOf(options);
+      const given = promptOf(options);
       const model = await openModel(path, options);
       try {
-        await generate(model, prompt, options, io);
+        if ('prompts' in given) await generateMany(model, given.prompts, options, io);
+        else await generate(model, given.prompt, options, io);
       } finally {
         model.dispose();
       }
     });
 }
 
-function promptOf({ prompt, ids }: RunOptions): string | readonly number[] {
-  const given = prompt ?? ids;
-  if (given === undefined || (prompt !== undefined && ids !== undefined)) {
-    fail('RC1010', 'expected --prompt or --ids, one of them', { help: 'radialc run --help has examples' });
+function promptOf({
+  prompt,
+  ids,
+  prompts,
+}: RunOptions): { readonly prompt: Prompt } | { readonly prompts: readonly string[] } {
+  const one = prompt ?? ids;
+  if ([prompt, ids, prompts].filter((given) => given !== undefined).length !== 1) {
+    fail('RC1010', 'expected --prompt, --ids or --prompts, one of them', { help: 'radialc run --help has examples' });
   }
-  return given;
+  return one === undefined ? { prompts: readPrompts(prompts ?? '') } : { prompt: one };
 }
 
-async function generate(
-  model: RadialModel,
-  prompt: string | readonly number[],
-  options: RunOptions,
-  io: Io,
-): Promise<void> {
-  const { temperature, topK, topP, seed, stop, record, replay } = options;
+async function generate(model: RadialModel, prompt: Prompt, options: RunOptions, io: Io): Promise<void> {
+  const { seed, record, replay } = options;
   const tokens: GeneratedToken[] = [];
   const json = options.format === 'json';
   const isText = typeof prompt === 'string';
   const steps: Step[] = [];
   if (record !== undefined) checkOutput(record, { format: ROUTE_FORMAT, inputs: replay === undefined ? [] : [replay] });
   const stream = model.generate(prompt, {
-    maxNewTokens: options.maxNewTokens ?? (await roomFor(model, prompt)),
-    temperature,
+    ...samplingOf(model, options),
+    maxNewTokens: await newTokens(model, prompt, options),
     seed,
-    threshold: options.threshold,
-    route: routeOf(model, options),
     onRoute: (position, id, path) => steps.push({ position, id, path }),
-    ...(topK !== undefined && { topK }),
-    ...(topP !== undefined && { topP }),
-    ...(stop !== undefined && { stop }),
   });
   for await (const token of stream) {
     if (!json && isText && tokens.length === 0) io.write(io.colors.out.dim(withoutCommands(prompt)));
     tokens.push(token);
     if (json) continue;
-    io.write(isText ? withoutCommands(token.text) : `${tokens.length === 1 ? '' : ','}${token.id}`);
-    if (options.showDepth === true) io.write(io.colors.out.cyan(`⟨${token.depth}⟩`));
+    const text = isText ? token.text : `${tokens.length === 1 ? '' : ','}${token.id}`;
+    io.write(textOf({ ...token, text }, options, io));
   }
-  if (json) {
-    io.out(
-      JSON.stringify({
-        ids: tokens.map(({ id }) => id),
-        text: tokens.map(({ text }) => text).join(''),
-        depth: tokens.map(({ depth }) => depth),
-        path: tokens.map(({ path }) => path),
-      }),
-    );
-  } else {
-    io.out('');
-  }
+  io.out(json ? JSON.stringify(jsonOf(tokens)) : '');
   if (record !== undefined) writeOutput(record, routeText(model, steps));
+}
+
+/** Shows the texts in the order of prompts, each as soon as it and those before are whole. */
+async function generateMany(
+  model: RadialModel,
+  prompts: readonly string[],
+  options: RunOptions,
+  io: Io,
+): Promise<void> {
+  const found = prompts.map((): GeneratedToken[] => []);
+  const whole = new Set<number>();
+  const limits: number[] = [];
+  for (const prompt of prompts) limits.push(await newTokens(model, prompt, options));
+  const stream = model.generateMany(prompts, {
+    ...samplingOf(model, options),
+    maxNewTokens: limits,
+    seed: prompts.map((_, n) => options.seed + n),
+  });
+  let shown = 0;
+  for await (const { sequence, last, ...token } of stream) {
+    found[sequence]?.push(token);
+    if (last) whole.add(sequence);
+    for (; options.format === 'text' && whole.has(shown); shown++) {
+      const text = (found[shown] ?? []).map((one) => textOf(one, options, io));
+      const prompt = io.colors.out.dim(withoutCommands(prompts[shown] ?? ''));
+      io.out(`${shown === 0 ? '' : '\n'}${[prompt, ...text].join('')}`);
+    }
+  }
+  if (options.format === 'text') return;
+  const sequences = found.map((tokens, n) => ({ prompt: prompts[n], ...jsonOf(tokens) }));
+  io.out(JSON.stringify({ sequences }));
+}
+
+function samplingOf(model: RadialModel, options: RunOptions): Omit<GenerateOptions, 'maxNewTokens' | 'seed'> {
+  const { temperature, topK, topP, stop, threshold } = options;
+  return {
+    temperature,
+    threshold,
+    route: routeOf(model, options),
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(stop !== undefined && { stop }),
+  };
+}
+
+function textOf({ text, depth }: GeneratedToken, { showDepth }: RunOptions, io: Io): string {
+  return withoutCommands(text) + (showDepth === true ? io.colors.out.cyan(`⟨${depth}⟩`) : '');
+}
+
+function jsonOf(tokens: readonly GeneratedToken[]): object {
+  return {
+    ids: tokens.map(({ id }) => id),
+    text: tokens.map(({ text }) => text).join(''),
+    depth: tokens.map(({ depth }) => depth),
+    path: tokens.map(({ path }) => path),
+  };
 }
 
 function routeOf(model: RadialModel, { replay, forceDepth }: RunOptions): Route | undefined {
@@ -127,10 +177,13 @@ function routeOf(model: RadialModel, { replay, forceDepth }: RunOptions): Route 
   return forceDepth === undefined ? undefined : depthRoute(model, forceDepth);
 }
 
-/** Tokens that fit behind the prompt, up to the default; at least one, so that a full context is told of. */
-async function roomFor(model: RadialModel, prompt: string | readonly number[]): Promise<number> {
+/**
+ * Tokens to generate at most: as many as asked for, or what fits behind the prompt, up to the default; at least one, so that
+ * a full context is told of.
+ */
+async function newTokens(model: RadialModel, prompt: Prompt, { maxNewTokens }: RunOptions): Promise<number> {
   const { info } = model;
-  if (info.task !== 'causal-lm') return DEFAULT_TOKENS;
+  if (maxNewTokens !== undefined || info.task !== 'causal-lm') return maxNewTokens ?? DEFAULT_TOKENS;
   const ids = typeof prompt === 'string' ? await model.encode(prompt) : prompt;
   return Math.max(1, Math.min(DEFAULT_TOKENS, info.shapes.context - ids.length));
 }

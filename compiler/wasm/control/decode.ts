@@ -14,12 +14,12 @@ import type { BlockId, BlockInstance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
 import type { Expr, I32 } from '../asm/values.ts';
-import { listLength } from '../kernels/kv.ts';
+import { listOf } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enter } from './entry.ts';
 import { decide, decideBehind } from './routers.ts';
-import { EXECUTED, FILLED, element, growList, ownsTail, tailOf } from './slots.ts';
+import { EXECUTED, FILLED, element, placeEntry } from './slots.ts';
 import { copyEntry, hasList, walkAt } from './walk.ts';
 import { weighHop } from './weighting.ts';
 
@@ -151,7 +151,7 @@ function passTowards(target: Target, f: FunctionBuilder, left: BlockId, onward: 
 function visit(target: Target, f: FunctionBuilder, block: BlockInstance, position: I32): void {
   const { layout } = target;
   if (hasList(block)) {
-    const slot = placeEntry(target, f, block, position, EXECUTED);
+    const slot = placeEntry(target, f, listOf(layout, block.list, 0), position, EXECUTED);
     f.storeI32(element(layout, '$slot', 0), slot);
     if (layout.program.routing.kv === 'latest') log(target, f, block);
   }
@@ -175,7 +175,7 @@ function fill(target: Target, f: FunctionBuilder, block: AttentionBlock, positio
 
 function projectEntry(target: Target, f: FunctionBuilder, block: AttentionBlock, position: I32): void {
   const { layout } = target;
-  const slot = f.let('i32', placeEntry(target, f, block, position, FILLED));
+  const slot = f.let('i32', placeEntry(target, f, listOf(layout, block.list, 0), position, FILLED));
   f.if(i32.ge(slot, 0), () => {
     f.storeI32(element(layout, '$slot', 0), slot);
     callBody(target, f, block, { part: 'fill', list: layout.buffer('$rows').at, rows: 1, kv: block.list });
@@ -183,44 +183,15 @@ function projectEntry(target: Target, f: FunctionBuilder, block: AttentionBlock,
 }
 
 function copyLatest(target: Target, f: FunctionBuilder, block: AttentionBlock, position: I32): void {
+  const list = listOf(target.layout, block.list, 0);
   const source = f.let('i32', latestBefore(target, f, block.id));
   f.if(source, () => {
-    const slot = f.let('i32', placeEntry(target, f, block, position, FILLED));
+    const slot = f.let('i32', placeEntry(target, f, list, position, FILLED));
     f.if(i32.ge(slot, 0), () => {
       const from = { list: i32.load(source, FLOAT_BYTES), slot: i32.load(source, 2 * FLOAT_BYTES) };
-      copyEntry(target, f, block, from, slot);
+      copyEntry(target, f, block, from, { list, slot });
     });
   });
-}
-
-/** The slot where the token's entry goes; -1 for a fill at a list where the token has executed the block already. */
-function placeEntry(
-  target: Target,
-  code: FunctionBuilder,
-  { list }: AttentionBlock,
-  position: I32,
-  mark: number,
-): Expr<'i32'> {
-  const { module, layout } = target;
-  const name = mark === FILLED ? 'place_filled' : 'place_executed';
-  const overwrite = layout.program.routing.revisit === 'overwrite';
-  module.define(name, { params: ['i32', 'i32'], result: 'i32' }, (f, [listParam, positionParam]) => {
-    const length = f.let('i32', i32.load(listLength(layout, listParam)));
-    const tail = f.let('i32', tailOf(layout, listParam));
-    const replace = (): void => {
-      f.storeI32(tail, mark, FLOAT_BYTES);
-      f.return(i32.sub(length, 1));
-    };
-    f.if(ownsTail(target, f, listParam, positionParam), () => {
-      f.if(i32.eq(i32.load(tail, FLOAT_BYTES), FILLED), replace, () => {
-        if (mark === FILLED) f.return(NONE);
-        else if (overwrite) replace();
-      });
-    });
-    growList(target, f, listParam, i32.add(length, 1), { position: positionParam, mark });
-    f.return(length);
-  });
-  return code.result('i32', name, [list, position]);
 }
 
 /** Notes in `$log` that the token executes an attention block, with the entry that it leaves in `$slot`. */
@@ -234,7 +205,7 @@ function log(target: Target, code: FunctionBuilder, { id, list }: AttentionBlock
     f.storeI32(record, i32.load(element(layout, '$slot', 0)), 2 * FLOAT_BYTES);
     f.setGlobal(LOGGED, i32.add(f.global(LOGGED), 1));
   });
-  code.call(name, [id, list]);
+  code.call(name, [id, listOf(layout, list, 0)]);
 }
 
 /** Address of the last record of a block before this one; 0 when there is none. */

@@ -12,12 +12,18 @@ export function enter(target: Target, f: FunctionBuilder, first: I32, rows: I32)
   f.for(0, rows, (i) => {
     f.storeI32(element(layout, '$pos', i), i32.add(first, i));
   });
+  enterRows(target, f, rows);
+}
+
+/** The same for rows that have their positions. */
+export function enterRows(target: Target, f: FunctionBuilder, rows: I32): void {
+  const { layout } = target;
   listRows(target, f, 0, rows);
   callBody(target, f, layout.program.entry, { list: layout.buffer('$rows').at, rows });
 }
 
 /** Lets `$rows` name rows from … from + rows - 1. */
-function listRows({ layout }: Target, f: FunctionBuilder, from: I32, rows: I32): void {
+export function listRows({ layout }: Target, f: FunctionBuilder, from: I32, rows: I32): void {
   f.for(0, rows, (i) => {
     f.storeI32(element(layout, '$rows', i), i32.add(from, i));
   });

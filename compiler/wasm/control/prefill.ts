@@ -14,7 +14,7 @@ import type { BlockInstance, Edge, Instance } from '../../../ir/index.ts';
 import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
 import type { Expr, I32 } from '../asm/values.ts';
-import { listLength } from '../kernels/kv.ts';
+import { listLength, listOf } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enter } from './entry.ts';
@@ -53,6 +53,16 @@ export function definePrefill(target: Target): void {
 }
 
 function sweepMlp(target: Target, f: FunctionBuilder, block: BlockInstance, tokens: I32): void {
+  const { layout } = target;
+  const rows = f.let('i32', gatherRows(target, f, block.id, tokens));
+  f.if(rows, () => {
+    callBody(target, f, block, { list: layout.buffer('$rows').at, rows });
+    advance(target, f, block, rows);
+  });
+}
+
+/** gather_rows(block, tokens): lists the rows that wait for the block in `$rows`, and gives their number. */
+export function gatherRows(target: Target, code: FunctionBuilder, block: I32, tokens: I32): Expr<'i32'> {
   const { layout, module } = target;
   const name = 'gather_rows';
   module.define(name, { params: ['i32', 'i32'], result: 'i32' }, (g, [id, count]) => {
@@ -65,15 +75,11 @@ function sweepMlp(target: Target, f: FunctionBuilder, block: BlockInstance, toke
     });
     g.return(found);
   });
-  const rows = f.let('i32', f.result('i32', name, [block.id, tokens]));
-  f.if(rows, () => {
-    callBody(target, f, block, { list: layout.buffer('$rows').at, rows });
-    advance(target, f, block, rows);
-  });
+  return code.result('i32', name, [block, tokens]);
 }
 
 /** Tokens that try the block's gate and find it closed go on behind it. Where routers weigh, the others have its weight. */
-function sweepGate(
+export function sweepGate(
   target: Target,
   f: FunctionBuilder,
   block: BlockInstance & { readonly gate: Instance },
@@ -127,7 +133,8 @@ function sweepAttention(
 ): void {
   const { layout } = target;
   const { kv: policy } = layout.program.routing;
-  const before = f.let('i32', i32.load(listLength(layout, block.list)));
+  const list = listOf(layout, block.list, 0);
+  const before = f.let('i32', i32.load(listLength(layout, list)));
   claimEntries(target, f, block, tokens);
   if (policy !== 'absent') {
     const passed = f.let('i32', gather(target, f, 'passed', block, before, tokens));
@@ -142,7 +149,7 @@ function sweepAttention(
   const rows = f.let('i32', gather(target, f, 'rows', block, before, tokens));
   f.if(rows, () => {
     callBody(target, f, block, { list: layout.buffer('$rows').at, rows, kv: block.list });
-    if (policy === 'latest') rememberLatest(target, f, block.list, rows);
+    if (policy === 'latest') rememberLatest(target, f, list, rows);
     advance(target, f, block, rows);
   });
 }
@@ -188,7 +195,7 @@ function claimEntries(
       growList(target, g, list, i32.add(i32.load(listLength(layout, list)), entries), { position, mark });
     });
   });
-  f.call(name, [block.id, block.list, tokens]);
+  f.call(name, [block.id, listOf(layout, block.list, 0), tokens]);
 }
 
 /** Lists the tokens that execute the block in `$rows`, or those that pass it in `$passed`, and their slots in `$slot`. */
@@ -240,11 +247,11 @@ function advance(target: Target, f: FunctionBuilder, { id, edge, scores = NONE }
   if (weighs && edge.router?.kind === 'hub') weighLeaving(target, f, edge, rows);
 }
 
-function isGate({ router }: Edge): boolean {
+export function isGate({ router }: Edge): boolean {
   return router?.kind === 'gate';
 }
 
-function firstOf({ successors: [first = 'exit'] }: Edge): number {
+export function firstOf({ successors: [first = 'exit'] }: Edge): number {
   return codeOf(first);
 }
 
@@ -252,7 +259,7 @@ function firstOf({ successors: [first = 'exit'] }: Edge): number {
  * Lets a row whose walk is open at this hop go to the first successor of the edge that it takes: to try its gate, if that
  * is what the edge asks; otherwise it is decided.
  */
-function leave(
+export function leave(
   target: Target,
   f: FunctionBuilder,
   edge: { readonly first: I32; readonly isGate: boolean },
@@ -268,11 +275,11 @@ function leave(
 }
 
 /** Address of a row's present hop in its walk. */
-function hopOf({ layout }: Target, row: I32): I32 {
+export function hopOf({ layout }: Target, row: I32): I32 {
   return walkAt(layout, row, i32.load(element(layout, '$hop', row)));
 }
 
-function endWalks(target: Target, f: FunctionBuilder, tokens: I32): void {
+export function endWalks(target: Target, f: FunctionBuilder, tokens: I32): void {
   f.for(0, tokens, (row) => f.storeI32(hopOf(target, row), WALK_END));
 }
 
@@ -280,7 +287,7 @@ function latestOf({ layout }: Target, row: I32): I32 {
   return i32.add(layout.buffer('$latest').at, i32.mul(row, LATEST_BYTES));
 }
 
-function rememberLatest(target: Target, f: FunctionBuilder, list: number, rows: I32): void {
+function rememberLatest(target: Target, f: FunctionBuilder, list: I32, rows: I32): void {
   const { layout, module } = target;
   const name = 'remember_latest';
   module.define(name, { params: ['i32', 'i32'] }, (g, [listParam, count]) => {
@@ -304,6 +311,7 @@ function copyLatest(
   f.for(0, passed, (i) => {
     const latest = f.let('i32', latestOf(target, i32.load(element(layout, '$passed', i))));
     const from = { list: i32.load(latest), slot: i32.load(latest, FLOAT_BYTES) };
-    copyEntry(target, f, block, from, i32.load(element(layout, '$slot', i)));
+    const to = { list: listOf(layout, block.list, 0), slot: i32.load(element(layout, '$slot', i)) };
+    copyEntry(target, f, block, from, to);
   });
 }

@@ -5,6 +5,7 @@ import { defineDecode } from './decode.ts';
 import { defineHead } from './entry.ts';
 import { definePrefill } from './prefill.ts';
 import { defineReset } from './slots.ts';
+import { defineStep } from './step.ts';
 import { defineStraight } from './straight.ts';
 
 export function defineProgram(target: Target): void {
@@ -16,6 +17,7 @@ export function defineProgram(target: Target): void {
   } else {
     defineStraight(target);
   }
+  if (layout.program.sequences > 1) defineStep(target);
   defineHead(target);
   for (const name of ['prefill', 'decode', 'head']) module.export(name);
   if (counters === null) return;

@@ -1,5 +1,6 @@
 /**
- * @file Slots of the KV lists. A list's length is its number of entries; it takes pages from the pool as it grows.
+ * @file Slots of the KV lists. A list's length is its number of entries; it takes pages from its sequence's part of the pool
+ * as it grows.
  *
  * `$kv_tail` says whose the last entry is: what a token leaves twice at one list is always the list's end.
  */
@@ -16,6 +17,7 @@ export const EXECUTED = 0;
 export const FILLED = 1;
 
 const NOBODY = -1;
+const NO_SLOT = -1;
 const TAIL_BYTES = 2 * FLOAT_BYTES;
 
 export function tailOf(layout: Layout, list: I32): I32 {
@@ -36,15 +38,19 @@ export function growList(
   tail: { position: I32; mark: I32 },
 ): void {
   const { module, layout } = target;
-  const { slots, pages } = kvOf(layout);
+  const { sequences } = layout.program;
+  const { slots, lists, pages: allPages } = kvOf(layout);
+  const pages = Math.floor(allPages / sequences);
   const name = 'grow_list';
   module.define(name, { params: ['i32', 'i32', 'i32', 'i32'] }, (f, [listParam, newLength, position, mark]) => {
     const lengthAt = f.let('i32', listLength(layout, listParam));
-    const used = layout.buffer('$kv_used').at;
+    const sequence = sequences === 1 ? 0 : f.let('i32', i32.div(listParam, lists));
+    const used = element(layout, '$kv_used', sequence);
     const pagesFor = (entries: I32): I32 => i32.div(i32.add(entries, slots - 1), slots);
     f.for(pagesFor(i32.load(lengthAt)), pagesFor(newLength), (page) => {
       f.if(i32.ge(i32.load(used), pages), () => f.trap());
-      f.storeI32(i32.add(pageTable(layout, listParam), i32.mul(page, FLOAT_BYTES)), i32.load(used));
+      const taken = i32.add(i32.mul(sequence, pages), i32.load(used));
+      f.storeI32(i32.add(pageTable(layout, listParam), i32.mul(page, FLOAT_BYTES)), taken);
       f.storeI32(used, i32.add(i32.load(used), 1));
     });
     f.storeI32(lengthAt, newLength);
@@ -54,7 +60,35 @@ export function growList(
   code.call(name, [list, length, tail.position, tail.mark]);
 }
 
-/** A new entry for each of the first `count` rows, in their order; their slots go to `$slot`. */
+/**
+ * Makes place for the entry that the token at this position leaves in a list: in its earlier one, but for executed entries
+ * under the revisit rule `append`, or behind all. Gives its slot; -1 for a fill where the token has executed the block
+ * already.
+ */
+export function placeEntry(target: Target, code: FunctionBuilder, list: I32, position: I32, mark: number): Expr<'i32'> {
+  const { module, layout } = target;
+  const name = mark === FILLED ? 'place_filled' : 'place_executed';
+  const overwrite = layout.program.routing.revisit === 'overwrite';
+  module.define(name, { params: ['i32', 'i32'], result: 'i32' }, (f, [listParam, positionParam]) => {
+    const length = f.let('i32', i32.load(listLength(layout, listParam)));
+    const tail = f.let('i32', tailOf(layout, listParam));
+    const replace = (): void => {
+      f.storeI32(tail, mark, FLOAT_BYTES);
+      f.return(i32.sub(length, 1));
+    };
+    f.if(ownsTail(target, f, listParam, positionParam), () => {
+      f.if(i32.eq(i32.load(tail, FLOAT_BYTES), FILLED), replace, () => {
+        if (mark === FILLED) f.return(NO_SLOT);
+        else if (overwrite) replace();
+      });
+    });
+    growList(target, f, listParam, i32.add(length, 1), { position: positionParam, mark });
+    f.return(length);
+  });
+  return code.result('i32', name, [list, position]);
+}
+
+/** A new entry for each of the first `count` rows, all of one sequence, in their order; their slots go to `$slot`. */
 export function claimSlots(target: Target, code: FunctionBuilder, list: I32, count: I32): void {
   const { module, layout } = target;
   const name = 'claim_slots';
@@ -70,7 +104,7 @@ export function claimSlots(target: Target, code: FunctionBuilder, list: I32, cou
 }
 
 /** 1 when the last entry of the list is of the token at this position. */
-export function ownsTail(target: Target, code: FunctionBuilder, list: I32, position: I32): Expr<'i32'> {
+function ownsTail(target: Target, code: FunctionBuilder, list: I32, position: I32): Expr<'i32'> {
   const { module, layout } = target;
   const name = 'owns_tail';
   module.define(name, { params: ['i32', 'i32'], result: 'i32' }, (f, [listParam, positionParam]) => {
@@ -80,15 +114,25 @@ export function ownsTail(target: Target, code: FunctionBuilder, list: I32, posit
   return code.result('i32', name, [list, position]);
 }
 
-/** Empties all lists. */
+/** `reset` empties all lists; `forget`, in programs for several sequences, those of one. */
 export function defineReset({ module, layout }: Target): void {
-  module.define('reset', { params: [] }, (f) => {
+  const { sequences } = layout.program;
+  const empty = (f: FunctionBuilder, sequence: I32): void => {
     if (layout.kv === null) return;
-    f.storeI32(layout.buffer('$kv_used').at, 0);
-    f.for(0, layout.kv.lists, (list) => {
+    const { lists } = layout.kv;
+    f.storeI32(element(layout, '$kv_used', sequence), 0);
+    const first = i32.mul(sequence, lists);
+    f.for(first, i32.add(first, lists), (list) => {
       f.storeI32(listLength(layout, list), 0);
       f.storeI32(tailOf(layout, list), NOBODY);
     });
+  };
+  module.define('reset', { params: [] }, (f) => {
+    if (sequences === 1) empty(f, 0);
+    else f.for(0, sequences, (sequence) => empty(f, sequence));
   });
   module.export('reset');
+  if (sequences === 1) return;
+  module.define('forget', { params: ['i32'] }, (f, [sequence]) => empty(f, sequence));
+  module.export('forget');
 }

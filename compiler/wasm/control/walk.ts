@@ -14,13 +14,13 @@ export function walkAt(layout: Layout, row: I32, hop: I32): I32 {
   return i32.add(layout.buffer('$walk').at, i32.mul(index, FLOAT_BYTES));
 }
 
-/** Copies an entry into a slot of an attention block's list. */
+/** Copies an entry into a slot of a list of an attention block. */
 export function copyEntry(
   target: Target,
   code: FunctionBuilder,
-  block: BlockInstance & { readonly list: number },
+  block: BlockInstance,
   from: { readonly list: I32; readonly slot: I32 },
-  slot: I32,
+  to: { readonly list: I32; readonly slot: I32 },
 ): void {
   const append = bodyOf(target, block).kernels.find(({ kind }) => kind === 'append');
   const [heads, headDim] = [append?.attrs['kv_heads'], append?.attrs['head_dim']];
@@ -28,7 +28,7 @@ export function copyEntry(
     throw new Error(`internal: block ^${block.id} appends nothing`);
   }
   const copy = defineCopyEntry(target.module, target.layout, heads, headDim);
-  code.call(copy, [from.list, from.slot, block.list, slot]);
+  code.call(copy, [from.list, from.slot, to.list, to.slot]);
 }
 
 /** True for blocks that have a KV list. */

@@ -5,8 +5,8 @@ import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
 import type { I32 } from '../asm/values.ts';
 import { kvOf } from '../plan/layout.ts';
 import type { Layout } from '../plan/layout.ts';
-import { pageOf, pageTable, valuesOffset } from './kv.ts';
-import { eachRow } from './loops.ts';
+import { moveToSequence, pageOf, pageTable, valuesOffset } from './kv.ts';
+import { eachRow, listedRow } from './loops.ts';
 import { numberOf, viewOf } from './site.ts';
 import type { Operand, Site } from './site.ts';
 
@@ -39,9 +39,11 @@ export function emitAppend(site: Site): void {
     shape: { kind: 'weight', shape: [], layout: 'rows' },
   };
   const operands = [viewOf(site, 'k'), viewOf(site, 'v'), listOperand];
-  eachRow(site, `f32_append_${heads}x${headDim}`, operands, (f, { at: [key, value, table], i }) => {
+  eachRow(site, `f32_append_${heads}x${headDim}`, operands, (f, row) => {
+    const [key, value, table] = row.at;
     if (key === undefined || value === undefined || table === undefined) return;
-    const slot = f.let('i32', i32.load(i32.add(layout.buffer('$slot').at, i32.mul(i, FLOAT_BYTES))));
+    moveToSequence(f, layout, listedRow(row), { table });
+    const slot = f.let('i32', i32.load(i32.add(layout.buffer('$slot').at, i32.mul(row.i, FLOAT_BYTES))));
     const entry = entryIn(layout, f.let('i32', pageOf(layout, table, slot)), slot, heads, headDim);
     const to = f.let('i32', entry.k);
     f.for(

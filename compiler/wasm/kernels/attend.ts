@@ -11,8 +11,8 @@ import type { DimGroup } from '../plan/attend.ts';
 import { kvOf } from '../plan/layout.ts';
 import type { Layout } from '../plan/layout.ts';
 import { exp } from './functions.ts';
-import { listLength, pageAt, pageTable, valuesOffset } from './kv.ts';
-import { eachRow, maxLanes, sumLanes } from './loops.ts';
+import { listLength, moveToSequence, pageAt, pageTable, valuesOffset } from './kv.ts';
+import { eachRow, listedRow, maxLanes, sumLanes } from './loops.ts';
 import { numberOf, outOf, viewOf } from './site.ts';
 import type { Operand, Site } from './site.ts';
 
@@ -37,6 +37,7 @@ export function emitAttend(site: Site): void {
   eachRow({ ...site, module }, name, [viewOf(site, 'q'), outOf(site), table, length], (f, row) => {
     const [q, out, pages, entries] = row.at;
     if (q === undefined || out === undefined || pages === undefined || entries === undefined) return;
+    moveToSequence(f, layout, listedRow(row), { table: pages, length: entries });
     const slot = i32.load(i32.add(layout.buffer('$slot').at, i32.mul(row.i, FLOAT_BYTES)));
     const extent = f.let('i32', causal ? i32.add(slot, 1) : i32.load(entries));
     f.for(0, heads, (h) => {

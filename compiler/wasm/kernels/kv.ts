@@ -1,6 +1,8 @@
 /**
  * @file Addresses inside the KV pool. A page holds K as [kv_heads][head_dim][slots], then V as [kv_heads][slots][head_dim].
  */
+import { SEQUENCE } from '../../../ir/index.ts';
+import type { FunctionBuilder, Local } from '../asm/function.ts';
 import { FLOAT_BYTES, i32 } from '../asm/values.ts';
 import type { I32 } from '../asm/values.ts';
 import { kvOf } from '../plan/layout.ts';
@@ -15,6 +17,33 @@ export function pageTable(layout: Layout, list: I32): I32 {
 /** Address of the number of entries of a list. */
 export function listLength(layout: Layout, list: I32): I32 {
   return i32.add(layout.buffer('$kv_length').at, i32.mul(list, FLOAT_BYTES));
+}
+
+/** The list of a block in the sequence that the token in a row belongs to. */
+export function listOf(layout: Layout, list: I32, row: I32): I32 {
+  return i32.add(i32.mul(sequenceOf(layout, row), kvOf(layout).lists), list);
+}
+
+/** Moves addresses in the first sequence, of a block's page table or length, to those of a row's sequence. */
+export function moveToSequence(
+  f: FunctionBuilder,
+  layout: Layout,
+  row: I32,
+  addresses: Readonly<Partial<Record<'table' | 'length', Local<'i32'>>>>,
+): void {
+  const { lists, pagesPerList } = kvOf(layout);
+  const bytes = { table: pagesPerList * FLOAT_BYTES, length: FLOAT_BYTES };
+  for (const name of ['table', 'length'] as const) {
+    const address = addresses[name];
+    const offset = i32.mul(sequenceOf(layout, row), lists * bytes[name]);
+    if (address !== undefined && offset !== 0) f.increase(address, offset);
+  }
+}
+
+/** 0 in a program for one sequence. */
+function sequenceOf(layout: Layout, row: I32): I32 {
+  if (layout.program.sequences === 1) return 0;
+  return i32.load(i32.add(layout.buffer(SEQUENCE).at, i32.mul(row, FLOAT_BYTES)));
 }
 
 /** Address of the page whose entry in the page table is at the address. */

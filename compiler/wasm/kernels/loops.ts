@@ -22,6 +22,11 @@ export interface Row {
   readonly list: Local<'i32'>;
 }
 
+/** The row that the i-th entry of the row list names. */
+export function listedRow({ i, list }: Pick<Row, 'i' | 'list'>): I32 {
+  return i32.load(i32.add(list, i32.mul(i, FLOAT_BYTES)));
+}
+
 /**
  * Defines a kernel function (list, rows, operand addresses…) that does the same for each row, and calls it. The
  * function's name is the given one with the shapes of the operands.

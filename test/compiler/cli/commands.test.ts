@@ -161,6 +161,18 @@ describe('radialc bench', () => {
     assert.match(text, /node v\d/);
   });
 
+  it('measures a program for several sequences with one, two, four of them', async () => {
+    const { results } = await okJson<Bench>('bench', at('model'), ...small, '--sequences', '5');
+    assert.deepEqual(
+      results.map(({ test }) => test),
+      ['pp8', 'tg4', 'tg4×2', 'tg4×4', 'tg4×5'],
+    );
+    for (const { samples, median, tokensPerSecond, test } of results.slice(1)) {
+      assert.equal(samples.length, 3);
+      assert.ok(Math.abs(tokensPerSecond * median - 1000 * Number(test.split('×')[1] ?? 1)) < 1e-6);
+    }
+  });
+
   it('measures images, too', async () => {
     const { results } = await okJson<Bench>('bench', at('vit'), '-r', '2');
     assert.deepEqual(

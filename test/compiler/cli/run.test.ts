@@ -81,6 +81,61 @@ describe('radialc run', () => {
     assert.equal(text, whole.slice(0, whole.indexOf(stop)));
   });
 
+  describe('many prompts', () => {
+    const lines = ['the cat', 'a', 'on the mat.', 'the dog ate', 'b'];
+    const settings = ['-n', '9', ...sampled];
+    before(async () => {
+      writeFileSync(at('lines.txt'), `${lines.slice(0, 3).join('\n')}\n\r\n${lines.slice(3).join('\r\n')}\n`);
+      await ok('compile', at('model'), '-o', at('out-3'), '--sequences', '3');
+    });
+
+    it('get what each gets alone, line n with seed + n, in programs for one and for several', async () => {
+      const expected: object[] = [];
+      for (const [n, prompt] of lines.entries()) {
+        const alone = await okJson<Generated>(
+          'run',
+          at('out'),
+          '--prompt',
+          prompt,
+          ...settings,
+          '--seed',
+          String(5 + n),
+        );
+        expected.push({ prompt, ...alone });
+      }
+      for (const out of [at('out'), at('out-3')]) {
+        const found = await okJson<{ readonly sequences: readonly (Generated & { readonly prompt: string })[] }>(
+          'run', out, '--prompts', at('lines.txt'), ...settings, '--seed', '5',
+        ); // prettier-ignore
+        assert.deepEqual(found.sequences, expected);
+      }
+    });
+
+    it('are shown one after the other, with their texts', async () => {
+      const text = await ok('run', at('out-3'), '--prompts', at('lines.txt'), '-n', '6', '--show-depth');
+      const parts = text.split('\n\n');
+      assert.equal(parts.length, lines.length);
+      for (const [n, prompt] of lines.entries()) {
+        const alone = await ok('run', at('out'), '--prompt', prompt, '-n', '6', '--show-depth');
+        assert.equal(parts[n]?.trimEnd(), alone.trimEnd());
+      }
+      assert.equal(await ok('run', at('model'), '--sequences', '2', '--prompts', at('lines.txt'), '-n', '6', '--show-depth'), text); // prettier-ignore
+    });
+
+    it('are refused where there are none, they are no text, too long, or not alone', async () => {
+      writeFileSync(at('none.txt'), '\n\r\n');
+      await fails('RC1018', 'run', at('out-3'), '--prompts', at('none.txt'));
+      writeFileSync(at('none.txt'), new Uint8Array([0xff, 0xfe]));
+      await fails('RC1018', 'run', at('out-3'), '--prompts', at('none.txt'));
+      await fails('RC0132', 'run', at('out-3'), '--prompts', at('nowhere.txt'));
+      writeFileSync(at('none.txt'), `a\n${'b'.repeat(50)}\n`);
+      assert.match(await fails('RC0905', 'run', at('out-3'), '--prompts', at('none.txt')), /prompt 1/);
+      await fails('RC1010', 'run', at('out-3'), '--prompts', at('lines.txt'), '--prompt', 'a');
+      await fails('RC1011', 'run', at('out-3'), '--prompts', at('lines.txt'), '--sequences', '2');
+      await fails('RC0612', 'run', at('model'), '--prompts', at('lines.txt'), '--sequences', '49');
+    });
+  });
+
   it('needs one prompt, of the kind that the model takes', async () => {
     await fails('RC1010', 'run', at('out'));
     await fails('RC1010', 'run', at('out'), '--prompt', 'a', '--ids', '1');

@@ -41,6 +41,7 @@ export function programOf(parts: ProgramParts): KernelProgram {
     routing: SEQUENTIAL,
     chunk: 16,
     headRows: 4,
+    sequences: 1,
     consts: [],
     weights: [],
     memory: null,
@@ -53,9 +54,9 @@ export function programOf(parts: ProgramParts): KernelProgram {
     bodies: [nothing, ...(parts.bodies ?? [])],
   };
   const buffers = [
-    ...rowBuffers(),
+    ...rowBuffers(program),
     ...(needsWalk(program) ? walkBuffers(program) : []),
-    ...(program.kv === null ? [] : kvBuffers(program.kv)),
+    ...(program.kv === null ? [] : kvBuffers(program.kv, program)),
     ...program.buffers,
   ];
   return { ...program, buffers: [...buffers, ...targetBuffers({ ...program, buffers })] };
