@@ -1,11 +1,13 @@
 /**
  * @file The table of RESULTS.md: dense, learned and simulated routes on held-out text, at what quality and in what time.
  *
- *     npm run example -- examples/sotu-radial/results.ts --texts DIR --dense DIR --distill DIR --joint DIR
+ *     npm run example -- examples/sotu-radial/results.ts --texts DIR --dense DIR --distill DIR --joint DIR \
+ *       --joint-dense DIR --hub DIR --hub-compute DIR --hub-parameters DIR
  *
  * DIR is what texts.ts writes. Each model with routers is evaluated on all held-out text, studied beside the dense one on the
  * sample (`radialc study`: oracles, baselines and decode times take many passes), and compared with an oracle of about its
- * depth (`radialc oracle --router`). Writes results.json beside this file, and prints tables as Markdown.
+ * depth (`radialc oracle --router`). `--joint-dense` is a dense model of the same training as the joint one, `--hub-compute` and
+ * `--hub-parameters` are those of the compute and the parameters of the hub. Writes results.json beside this file, and prints tables as Markdown.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -36,6 +38,9 @@ interface Evaluation {
   readonly model: Pick<Point, 'depth' | 'perplexity'>;
   readonly against: Pick<Point, 'perplexity'> | null;
   readonly agreement: Pick<Point, 'kl' | 'top1'> | null;
+}
+interface Bench {
+  readonly results: readonly { readonly test: string; readonly median: number }[];
 }
 interface Oracle {
   readonly thresholds: readonly {
@@ -70,7 +75,12 @@ const { values: options } = parseArgs({
     dense: { type: 'string', default: 'examples/sotu-opt' },
     distill: { type: 'string' },
     joint: { type: 'string' },
+    'joint-dense': { type: 'string' },
+    hub: { type: 'string' },
+    'hub-compute': { type: 'string' },
+    'hub-parameters': { type: 'string' },
     targets: { type: 'string', default: '0.7,0.6' },
+    'hub-target': { type: 'string', default: '16' },
     texts: { type: 'string', default: '.cache/sotu' },
     // All of the held-out text takes a minute for each model.
     'no-whole': { type: 'boolean', default: false },
@@ -80,16 +90,21 @@ const { values: options } = parseArgs({
 const radialc = fileURLToPath(new URL('../../dist/compiler/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'radialc-results-'));
 
+/** Benchmarks of each of two models whose times are compared. */
+const TURNS = 5;
 const LARGEST_OUTPUT = 2 ** 28;
 /** Tokens: more than there are. */
 const ALL = String(10 ** 9);
 
-/** The JSON that a command prints. */
+/** The JSON that a command on a text prints. */
 function run(command: string, part: 'held-out' | 'sample', ...args: string[]): unknown {
   const texts = readdirSync(join(options.texts, part)).map((name) => join(options.texts, part, name));
   process.stderr.write(`radialc ${command} ${args.join(' ')} --text ${join(options.texts, part)}/*\n`);
-  const all = [radialc, command, ...args, '--format', 'json', '--max-tokens', ALL, '--text', ...texts];
-  const { status, stdout } = spawnSync(process.execPath, all, {
+  return json(command, ...args, '--max-tokens', ALL, '--text', ...texts);
+}
+
+function json(command: string, ...args: string[]): unknown {
+  const { status, stdout } = spawnSync(process.execPath, [radialc, command, ...args, '--format', 'json'], {
     encoding: 'utf8',
     maxBuffer: LARGEST_OUTPUT,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -143,6 +158,33 @@ function agreement(model: string, method: string): object {
   return { method, threshold: nearest?.threshold, oracle_depth: nearest?.oracle.depth.mean, ...nearest?.router };
 }
 
+/** A model beside the dense one of the same compute; its decode time too, in turns. */
+function hubRow(dir: string, dense: string): Row {
+  const { model, agreement: near } = run('eval', 'sample', dir, '--against', dense) as Evaluation;
+  const ratios = Array.from({ length: TURNS }, () => decodeTime(dir) / decodeTime(dense)).sort((a, b) => a - b);
+  const { mean: mean_depth, p50, p95, p99 } = model.depth;
+  return {
+    method: 'hub',
+    target_depth: Number(options['hub-target']),
+    ...{ mean_depth, p50, p95, p99, perplexity: model.perplexity, kl: near?.kl ?? NaN, top1: near?.top1 ?? NaN },
+    decode_ms_ratio: ratios[Math.floor(TURNS / 2)] ?? null,
+  };
+}
+
+/** Milliseconds for a token. */
+function decodeTime(dir: string): number {
+  process.stderr.write(`radialc bench ${dir}\n`);
+  const { results } = json('bench', dir) as Bench;
+  return results.find(({ test }) => test.startsWith('tg'))?.median ?? NaN;
+}
+
+/** What else a model is compared with: perplexity on the sample. */
+function compared(name: string, dir: string | undefined): string {
+  if (dir === undefined) return '';
+  const { model } = run('eval', 'sample', dir) as Evaluation;
+  return `${name}: perplexity ${model.perplexity.toFixed(3)} on the sample at ${model.depth.mean.toFixed(2)} blocks\n`;
+}
+
 try {
   const [distillTarget = NaN, jointTarget = NaN] = options.targets.split(',').map(Number);
   const models = [
@@ -153,11 +195,14 @@ try {
     method,
     found: run('eval', 'held-out', dir, '--against', options.dense) as Evaluation,
   }));
-  const rows = models.flatMap(({ method, dir, target }, i) => {
+  const [hub, hubCompute] = [options.hub, options['hub-compute']];
+  const hubRows = hub === undefined || hubCompute === undefined ? [] : [hubRow(hub, hubCompute)];
+  const rowsOfGates = models.flatMap(({ method, dir, target }, i) => {
     const page = join(folder, `${method}.html`);
     const found = run('study', 'sample', dir, '--against', options.dense, '-o', page) as Study;
     return rowsOf(found, method, target, i === 0);
   });
+  const rows = [...rowsOfGates, ...hubRows];
   const routers = models.map(({ method, dir }) => agreement(dir, method));
   const out = join(dirname(fileURLToPath(import.meta.url)), 'results.json');
   writeFileSync(out, `[\n${rows.map((row) => ` ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
@@ -176,6 +221,11 @@ try {
         `dense ${against?.perplexity.toFixed(3) ?? ''}; KL ${near?.kl.toFixed(4) ?? ''}\n`,
     );
   }
+  process.stdout.write(
+    compared('dense as long as joint', options['joint-dense']) +
+      compared('dense of the compute of the hub', hubCompute) +
+      compared('dense of the parameters of the hub', options['hub-parameters']),
+  );
   for (const found of routers) process.stdout.write(`${JSON.stringify(found)}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

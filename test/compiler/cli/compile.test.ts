@@ -83,7 +83,7 @@ describe('radialc compile', () => {
     await ok('compile', at('model'), '-o', at('whole'), '--dump-phases-to', at('phases'), '--route', 'external');
     const phases = readdirSync(at('phases')).sort();
     assert.equal(phases[0], '00.input.rir');
-    assert.equal(phases.at(-1), '17.plan-memory.rir');
+    assert.equal(phases.at(-1), '19.plan-memory.rir');
     assert.equal(phases.length, 18);
     const wasm = readFileSync(at('whole', 'model.wasm'));
     for (const phase of phases) {
