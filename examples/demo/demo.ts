@@ -1,6 +1,6 @@
 /**
- * @file `npm run demo`: compiles the bundled model twice, dense and with its gates, lets both write, and says what the gates
- * save and what they cost.
+ * @file `npm run demo`: compiles the bundled models, the dense one and the one with gates that was trained on from it, lets both
+ * write, and says what the gates save and what they cost.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,9 @@ import { load } from '../../runtime/index.ts';
 import type { RadialModel } from '../../runtime/index.ts';
 import { isHeldOut, readAddresses } from '../sotu-opt/corpus.ts';
 
-const checkpoint = fileURLToPath(new URL('../sotu-radial/', import.meta.url));
+const [denseCheckpoint, gatedCheckpoint] = ['../sotu-opt/', '../sotu-radial/'].map((folder) =>
+  fileURLToPath(new URL(folder, import.meta.url)),
+) as [string, string];
 const prompt = 'The people of the United States';
 /** Of the held-out address that both models predict. */
 const [YEAR, CHARACTERS] = [1950, 12_000];
@@ -101,13 +103,15 @@ async function predict(gated: RadialModel, dense: RadialModel, folder: string): 
 const folder = mkdtempSync(join(tmpdir(), 'radialc-demo-'));
 try {
   const out = (name: string): { outDir: string } => ({ outDir: join(folder, name) });
-  title('1. Compile the bundled model (OPT, 12 layers, 24 residual blocks) without its gates');
-  printPasses(await compile({ input: checkpoint, route: 'sequential' }, out('dense')));
+  title(
+    '1. Compile the dense model (OPT, 12 layers, 24 residual blocks, trained from scratch on State of the Union addresses)',
+  );
+  printPasses(await compile({ input: denseCheckpoint }, out('dense')));
 
   title(
-    '2. Compile it with them: a router before each block decides, token by token, whether the block is worth its time',
+    '2. Compile the same model, trained on with gates: before each block a router decides, token by token, whether it is worth its time',
   );
-  printPasses(await compile({ input: checkpoint }, out('gated')));
+  printPasses(await compile({ input: gatedCheckpoint }, out('gated')));
 
   const [dense, gated] = [await load(join(folder, 'dense')), await load(join(folder, 'gated'))];
   title('3. The dense program writes: every token goes through all blocks');
@@ -132,7 +136,7 @@ try {
       `${(100 * (agreement?.top1 ?? 0)).toFixed(0)} % of ${tokens} tokens`,
   );
   console.log(
-    colors.dim('  How sure a gate must be is a knob: radialc run … --threshold 0.3 goes deeper, 0.7 less deep.'),
+    colors.dim('  How sure a gate must be is a knob: radialc run … --threshold 0.02 goes deeper, 0.98 less deep.'),
   );
   dense.dispose();
   gated.dispose();

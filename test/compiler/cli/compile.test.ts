@@ -84,7 +84,7 @@ describe('radialc compile', () => {
     const phases = readdirSync(at('phases')).sort();
     assert.equal(phases[0], '00.input.rir');
     assert.equal(phases.at(-1), '19.plan-memory.rir');
-    assert.equal(phases.length, 18);
+    assert.equal(phases.length, 20);
     const wasm = readFileSync(at('whole', 'model.wasm'));
     for (const phase of phases) {
       const [n = ''] = phase.split('.');
