@@ -2,7 +2,7 @@
  * @file `npm test`: every check of the project. Each failing stage fails the run, and the last line is the count.
  *
  * `npm test -- lint types` runs the named stages only. The static stages run two at a time and print when they end;
- * then the tests run, and the report of what they covered.
+ * then the tests run, two files at a time, and the report of what they covered.
  */
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -33,7 +33,7 @@ const stages = [
   {
     name: 'test',
     title: 'mocha',
-    command: [...bin('mocha/bin/mocha.js'), '--forbid-only', 'test/**/*.test.ts'],
+    command: [...bin('mocha/bin/mocha.js'), '--forbid-only', '--parallel', '--jobs', '2', 'test/**/*.test.ts'],
     live: true,
   },
   { name: 'coverage', title: 'c8', command: [process.execPath, 'scripts/coverage.mjs'], live: true },
