@@ -39,7 +39,10 @@ export interface GenerateOptions {
   readonly ignoreEos?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly route?: Route | undefined;
-  /** In programs with gates: how sure a gate must be that a token needs its block, 0 to 1; in those that ask an oracle: a ratio. Default: the model's. */
+  /**
+   * In programs with gates: how sure a gate must be that a token needs its block, 0 to 1; in those that ask an oracle: a ratio.
+   * Default: the model's.
+   */
   readonly threshold?: number | undefined;
   /** Told of each token that has gone through the program, prompt included: its position, its id, the blocks it executed. */
   readonly onRoute?: ((position: number, id: number, path: Walk, sequence: number) => void) | undefined;

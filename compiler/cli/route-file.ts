@@ -1,6 +1,6 @@
 /**
- * @file Routes as a file: what `run --record` writes, `run --replay` reads, and `compile --routes` goes by. A line of JSON for each token that went through
- * the program, after a first one that says whose they are.
+ * @file Routes as a file: what `run --record` writes, `run --replay` reads, and `compile --routes` goes by. A line of JSON for
+ * each token that went through the program, after a first one that says whose they are.
  *
  *     {"format":"radial-routes","model":"opt","blocks":24}
  *     {"position":0,"id":2,"path":[0,1,2,3]}

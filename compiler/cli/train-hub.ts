@@ -1,10 +1,10 @@
-/** @file The options of `radialc train` that are of a hub, what they ask for, and what a checkpoint says of its routes. */
+/** @file The options of `radialc train` that are of a hub, and what they ask for. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy, Weighting } from '../../ir/index.ts';
 import type { RadialConfig } from '../frontend/index.ts';
-import type { HubEvaluation, RoutedSettings } from '../training/index.ts';
+import type { RoutedSettings } from '../training/index.ts';
 import { realNumber, wholeNumber } from './options.ts';
 
 export interface HubOptions {
@@ -117,23 +117,3 @@ function refuseUnplannable({ hidden, blocks, maxHops }: RadialConfig, firstHops:
     });
   }
 }
-
-/** How far the routes have collapsed: behind the loss of a checkpoint. */
-export function routesLine({ routes, usage }: HubEvaluation): string {
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const list = (name: string, is: (used: number) => boolean): string => {
-    const blocks = usage.flatMap((used, block) => (is(used) ? [block] : []));
-    return blocks.length === 0 ? '' : `, ${name}: ${blocks.join(', ')}`;
-  };
-  return (
-    ` in ${routes.hops.toFixed(2)} hops` +
-    list('always used', (used) => used > SETTLED) +
-    list('never used', (used) => used < 1 - SETTLED) +
-    `; evenness ${percent(routes.evenness)}, at the cap ${percent(routes.capped)}, stays ${percent(routes.selfLoops)}, ` +
-    `one route ${percent(routes.sameRoute)}, one route at each position ${percent(routes.sameAtPosition)}, ` +
-    `entropy ${routes.entropy.map((bits) => bits.toFixed(2)).join(' ')} bits`
-  );
-}
-
-/** Nearly all tokens or nearly none. */
-export const SETTLED = 0.995;

@@ -33,8 +33,7 @@ export interface ThreadData {
 /** What a thread says when its gradient is written. */
 export type Answer = Omit<LossAndGradient, 'gradient'>;
 
-/** Starts the threads where `settings.workers` asks for several. */
-/** @param frozen - see {@link traineeOf} */
+/** Starts the threads where `settings.workers` asks for several. @param frozen - see {@link traineeOf} */
 export function openGradients(text: Uint16Array, settings: TrainSettings, frozen: Float32Array): GradientSource {
   return settings.workers === 1 ? here(text, settings, frozen) : inThreads(text, settings, frozen);
 }

@@ -31,15 +31,26 @@ const TOKEN_STD = 0.05;
 const POSITION_STD = 0.025;
 const MATRIX_STD = 0.06;
 
+/** Lists parameters that lie one behind the other, and behind those of `before`. */
+export function createSpecs(before: readonly ParameterSpec[] = []): {
+  readonly specs: readonly ParameterSpec[];
+  readonly add: (name: string, shape: readonly number[], std: number, gain?: boolean) => void;
+} {
+  const specs = [...before];
+  return {
+    specs,
+    add: (name, shape, std, gain = false) => {
+      const last = specs.at(-1);
+      const size = shape.reduce((product, dim) => product * dim, 1);
+      specs.push({ name, shape, offset: last === undefined ? 0 : last.offset + last.size, size, std, gain });
+    },
+  };
+}
+
 /** All parameters in their order. A layer's q, k and v projections are one matrix `qkv`. */
 export function parameterSpecs(shape: ModelShape): readonly ParameterSpec[] {
   const { layers, hidden, ffn, vocab, context } = shape;
-  const specs: ParameterSpec[] = [];
-  const add = (name: string, dims: readonly number[], std: number, gain = false): void => {
-    const last = specs.at(-1);
-    const size = dims.reduce((product, dim) => product * dim, 1);
-    specs.push({ name, shape: dims, offset: last === undefined ? 0 : last.offset + last.size, size, std, gain });
-  };
+  const { specs, add } = createSpecs();
   const addNorm = (name: string): void => {
     add(`${name}.gain`, [hidden], 0, true);
     add(`${name}.shift`, [hidden], 0);

@@ -5,8 +5,8 @@
  *     npm run bench:batches -- [--new 96] [--out test/bench/results/batches.json]
  *
  * A program for each number of sequences, all in one process; they take turns step by step, and what counts is the median
- * ratio of the pairs, in time of the processor, which says the same on a machine that others use. A step is a pass through the blocks, the head for every row, and the choice of the next tokens. The
- * first sequence must say the same in all of them.
+ * ratio of the pairs, in time of the processor, which says the same on a machine that others use. A step is a pass through the
+ * blocks, the head for every row, and the choice of the next tokens. The first sequence must say the same in all of them.
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';

@@ -1,8 +1,6 @@
 /** @file Many prompts at a time: each gets what `generate` gives it alone, in programs for few, for more, for one. */
 import assert from 'node:assert/strict';
-import { fillWeights } from '../../compiler/artifact/index.ts';
 import type { Network } from '../../ir/index.ts';
-import { createModel } from '../../runtime/index.ts';
 import type {
   GenerateManyOptions,
   GenerateOptions,
@@ -15,20 +13,9 @@ import { compiledNetwork } from '../support/compiled.ts';
 import { randomNetwork } from '../support/random-network.ts';
 import { randomWalks } from '../support/random-walks.ts';
 import { tinyNetwork } from '../support/tiny.ts';
-import { hasCode, toyContents } from './toy.ts';
+import { hasCode, toyModel } from './toy.ts';
 
 type Prompt = string | readonly number[];
-
-async function toyModel(): Promise<RadialModel> {
-  const { info, wasm, program, source, tokenizer } = toyContents();
-  const [json, config] = tokenizer;
-  return createModel({
-    info,
-    wasm,
-    fillWeights: (into) => fillWeights(program, source, { into }),
-    tokenizer: json === undefined ? undefined : { tokenizer: json.bytes, config: config?.bytes },
-  });
-}
 
 /** What each prompt gets, in the order of prompts. */
 async function together(

@@ -1,21 +1,7 @@
 /** @file Generation: options, stops, aborts, routes, and who may use a model when. */
 import assert from 'node:assert/strict';
-import { createModel } from '../../runtime/index.ts';
-import type { GeneratedToken, RadialModel } from '../../runtime/index.ts';
-import { fillWeights } from '../../compiler/artifact/index.ts';
-import { CONTEXT, hasCode, toyContents, toyGreedy } from './toy.ts';
-import type { ToyOptions } from './toy.ts';
-
-async function toyModel(options: ToyOptions = {}): Promise<RadialModel> {
-  const { info, wasm, program, source, tokenizer } = toyContents(options);
-  const [json, config] = tokenizer;
-  return createModel({
-    info,
-    wasm,
-    fillWeights: (into) => fillWeights(program, source, { into }),
-    tokenizer: json === undefined ? undefined : { tokenizer: json.bytes, config: config?.bytes },
-  });
-}
+import type { GeneratedToken } from '../../runtime/index.ts';
+import { CONTEXT, hasCode, toyGreedy, toyModel } from './toy.ts';
 
 async function collect(iterable: AsyncIterable<GeneratedToken>): Promise<readonly GeneratedToken[]> {
   const tokens: GeneratedToken[] = [];

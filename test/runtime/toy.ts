@@ -8,9 +8,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import binaryen from 'binaryen';
-import { describeProgram, writeArtifact } from '../../compiler/artifact/index.ts';
+import { describeProgram, fillWeights, writeArtifact } from '../../compiler/artifact/index.ts';
 import type { ArtifactContents, ExtraFile } from '../../compiler/artifact/index.ts';
 import type { Buffer, Edge, KernelProgram, Successor, WeightSource } from '../../ir/index.ts';
+import { createModel } from '../../runtime/index.ts';
+import type { RadialModel } from '../../runtime/index.ts';
 import type { Tokens } from '../../runtime/artifact/index.ts';
 
 export const VOCAB = 16;
@@ -214,4 +216,16 @@ export function hasCode(code: string, message = /(?:)/): (error: unknown) => boo
     if (/^RC0[89]/.test(code) && diagnostic.help === undefined) throw new Error(`no help: ${error.message}`);
     return true;
   };
+}
+
+/** The toy in memory. */
+export async function toyModel(options: ToyOptions = {}): Promise<RadialModel> {
+  const { info, wasm, program, source, tokenizer } = toyContents(options);
+  const [json, config] = tokenizer;
+  return createModel({
+    info,
+    wasm,
+    fillWeights: (into) => fillWeights(program, source, { into }),
+    tokenizer: json === undefined ? undefined : { tokenizer: json.bytes, config: config?.bytes },
+  });
 }

@@ -3,29 +3,15 @@
  * where all that it wrote has turned to NaN.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fillWeights } from '../../compiler/artifact/index.ts';
 import { build } from '../../compiler/build.ts';
 import type { BuildRequest } from '../../compiler/build.ts';
-import { initCheckpoint } from '../../compiler/frontend/index.ts';
 import type { KernelProgram, KvPolicy } from '../../ir/index.ts';
-import { instantiate } from '../../runtime/program.ts';
 import type { Program } from '../../runtime/program.ts';
 import type { Walk } from '../../runtime/index.ts';
-import { gates, hub, writeRouters } from '../support/routers.ts';
+import { start } from '../bench/decoding.ts';
+import { checkpointFor, gates, hub, smallOpt, writeRouters } from '../support/routers.ts';
 
-const WIDTH = 24;
-const config = {
-  model_type: 'opt',
-  vocab_size: 40,
-  hidden_size: WIDTH,
-  num_hidden_layers: 3,
-  ffn_dim: 48,
-  num_attention_heads: 3,
-  max_position_embeddings: 256,
-};
+const config = { ...smallOpt, max_position_embeddings: 256 };
 const TOKENS = 200;
 /** Of a page of the pool. */
 const SLOTS = 16;
@@ -33,14 +19,7 @@ const policies: readonly KvPolicy[] = ['absent', 'project', 'latest'];
 const idAt = (position: number): number => (7 * position + 3) % config.vocab_size;
 
 describe('the KV pool', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'radialc-kv-'));
-  const dir = join(folder, 'model');
-  before(async () => {
-    await initCheckpoint({ config, seed: 5, outDir: dir });
-  });
-  after(() => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const dir = checkpointFor(config);
 
   /** A program, and its whole memory. */
   interface Opened {
@@ -51,8 +30,7 @@ describe('the KV pool', () => {
   const open = async (request: Omit<BuildRequest, 'input'>): Promise<Opened> => {
     const built = await build({ input: dir, ...request });
     try {
-      const program = await instantiate(built.info, built.wasm);
-      await fillWeights(built.program, built.source, { into: program.weights });
+      const program = await start(built);
       return { program, memory: program.weights.buffer, code: built.program };
     } finally {
       built.close();
@@ -83,7 +61,7 @@ describe('the KV pool', () => {
   for (const kv of policies) {
     for (const [name, routers] of Object.entries({ gates, hub })) {
       it(`keeps nothing of a request for the next one: ${name} under ${kv}`, async () => {
-        writeRouters(dir, { ...routers, kv }, WIDTH);
+        writeRouters(dir, { ...routers, kv }, smallOpt.hidden_size);
         const opened = await open({});
         const { program, memory, code } = opened;
         const request = (tokens: number, ask: (position: number) => number): readonly (readonly number[])[] => {

@@ -3,8 +3,6 @@
  * overrides, replays.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openInput } from '../../compiler/input.ts';
 import { initCheckpoint } from '../../compiler/frontend/index.ts';
@@ -14,34 +12,16 @@ import type { KvPolicy, RunOptions, RunResult } from '../../ir/index.ts';
 import type { RadialModel } from '../../runtime/index.ts';
 import { hasCode } from '../runtime/toy.ts';
 import { compiled, largestDifference } from '../support/compiled.ts';
-import { gates, hub, writeRouters } from '../support/routers.ts';
+import { checkpointFor, gates, hub, smallOpt, smallText as ids, writeRouters } from '../support/routers.ts';
 
-const WIDTH = 24;
-const config = {
-  model_type: 'opt',
-  vocab_size: 40,
-  hidden_size: WIDTH,
-  num_hidden_layers: 3,
-  ffn_dim: 48,
-  num_attention_heads: 3,
-  max_position_embeddings: 48,
-};
-const ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3];
 const policies: readonly KvPolicy[] = ['absent', 'project', 'latest'];
 const weighting = 'probability';
 
 describe('learned routers', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'radialc-routers-'));
-  const dir = join(folder, 'model');
-  before(async () => {
-    await initCheckpoint({ config, seed: 5, outDir: dir });
-  });
-  after(() => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const dir = checkpointFor(smallOpt);
 
   const modelOf = async (routers: RadialConfig, request = {}): Promise<RadialModel> => {
-    writeRouters(dir, routers, WIDTH);
+    writeRouters(dir, routers, smallOpt.hidden_size);
     return (await compiled({ input: dir, ...request })).model;
   };
   const interpreted = (options: RunOptions = {}): RunResult => {
@@ -85,7 +65,7 @@ describe('learned routers', () => {
   }
 
   it('linear gates are scored by the block before them, and at O1 by themselves, to the same ends', async () => {
-    writeRouters(dir, gates, WIDTH);
+    writeRouters(dir, gates, smallOpt.hidden_size);
     const [fused, plain] = [await compiled({ input: dir }), await compiled({ input: dir, optLevel: 'O1' })];
     assert.deepEqual(
       fused.program.blocks.map(({ scores }) => scores),
@@ -126,7 +106,7 @@ describe('learned routers', () => {
     const model = await modelOf({ ...gates, threshold: 0.7, anchors: 2 }, { kv: 'absent' });
     const { kv, threshold, anchors } = model.info.routing;
     assert.deepEqual([kv, threshold, anchors], ['absent', 0.7, 2]);
-    writeRouters(dir, hub, WIDTH);
+    writeRouters(dir, hub, smallOpt.hidden_size);
     await assert.rejects(compiled({ input: dir, maxHops: 10 }), hasCode('RC0606', /knows 9 hops/));
     assert.equal((await compiled({ input: dir, maxHops: 5 })).model.info.routing.maxHops, 5);
   });
@@ -202,8 +182,8 @@ describe('learned routers', () => {
   it('a threshold needs gates (RC0926), --route learned needs routers (RC0274)', async () => {
     const model = await modelOf(gates, { route: 'external' });
     await assert.rejects(model.forward(ids, { threshold: 0.5 }), hasCode('RC0926'));
-    const plain = join(folder, 'plain');
-    await initCheckpoint({ config, seed: 5, outDir: plain });
+    const plain = join(dir, '../plain');
+    await initCheckpoint({ config: smallOpt, seed: 5, outDir: plain });
     await assert.rejects(compiled({ input: plain, route: 'learned' }), hasCode('RC0274'));
     assert.equal((await modelOf(gates, { route: 'learned' })).info.routing.decides, 'sweep');
     assert.equal((await modelOf(hub)).info.routing.decides, 'hop');

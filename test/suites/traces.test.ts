@@ -3,12 +3,8 @@
  * and, on random networks, what the interpreter does. A failure prints the seed.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { build } from '../../compiler/build.ts';
-import { initCheckpoint } from '../../compiler/frontend/index.ts';
 import type { RadialConfig } from '../../compiler/frontend/routers/radial-config.ts';
 import { trafficOf } from '../../compiler/routing/index.ts';
 import { createInterpreter } from '../../ir/index.ts';
@@ -20,24 +16,13 @@ import { compiled, compiledNetwork } from '../support/compiled.ts';
 import { Draw } from '../support/draw.ts';
 import { randomNetwork } from '../support/random-network.ts';
 import { randomWalks } from '../support/random-walks.ts';
-import { gates, hub, writeRouters } from '../support/routers.ts';
+import { checkpointFor, gates, hub, smallOpt, smallText, writeRouters } from '../support/routers.ts';
 import { noWeights } from '../support/tiny.ts';
 
 type Edge = Traffic['edges'][number];
 
 const RUNS = 40;
-const WIDTH = 24;
-const config = {
-  model_type: 'opt',
-  vocab_size: 40,
-  hidden_size: WIDTH,
-  num_hidden_layers: 3,
-  ffn_dim: 48,
-  num_attention_heads: 3,
-  max_position_embeddings: 48,
-};
 const BLOCKS = 6;
-const ids = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3];
 const policies: readonly KvPolicy[] = ['absent', 'project', 'latest'];
 const traceFrom = (...walk: readonly number[]): Traffic => ({
   blocks: BLOCKS,
@@ -45,20 +30,13 @@ const traceFrom = (...walk: readonly number[]): Traffic => ({
 });
 
 describe('traces', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'radialc-traces-'));
-  const dir = join(folder, 'model');
-  before(async () => {
-    await initCheckpoint({ config, seed: 5, outDir: dir });
-  });
-  after(() => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const dir = checkpointFor(smallOpt);
 
   /** Decodes with and without traces. */
   const assertSame = async (plain: RadialModel, traced: RadialModel, options: ForwardOptions = {}): Promise<void> => {
     const [expected, found] = [
-      await plain.forward(ids, { ...options, mode: 'decode' }),
-      await traced.forward(ids, { ...options, mode: 'decode' }),
+      await plain.forward(smallText, { ...options, mode: 'decode' }),
+      await traced.forward(smallText, { ...options, mode: 'decode' }),
     ];
     assert.deepEqual(found.path, expected.path);
     assert.deepEqual(found.logits, expected.logits);
@@ -74,10 +52,10 @@ describe('traces', () => {
     };
     for (const [name, settings] of Object.entries(routers)) {
       it(`change nothing in the way of ${name}, under ${kv}`, async () => {
-        writeRouters(dir, settings, WIDTH);
+        writeRouters(dir, settings, smallOpt.hidden_size);
         const { model: plain, program: untraced } = await compiled({ input: dir });
         assert.equal(untraced.traces, undefined);
-        const { path } = await plain.forward(ids);
+        const { path } = await plain.forward(smallText);
         // What most tokens do is one trace, what few do another: tokens follow, leave and enter them in the middle.
         for (const traffic of [traceFrom(0, 1, 2, 3, 4, 5), traceFrom(1, 3, 5), traceFrom(2, 4)]) {
           const { model, program } = await compiled({ input: dir, traffic });
@@ -98,10 +76,10 @@ describe('traces', () => {
       const { model, program } = await compiled({ ...request, traffic: traceFrom(0, 1, 3, 2, 5, 4) });
       assert.deepEqual(program.traces?.[0]?.blocks, [0, 1, 3, 2, 5, 4]);
       for (const seed of [1, 2, 3]) {
-        await assertSame(plain, model, { route: { walk: randomWalks(network, ids.length, seed) } });
+        await assertSame(plain, model, { route: { walk: randomWalks(network, smallText.length, seed) } });
       }
       // Along the trace, past its end, and out at the cap in its middle.
-      await assertSame(plain, model, { route: { walk: ids.map(() => [0, 1, 3, 2, 5, 4, 0, 1, 3]) } });
+      await assertSame(plain, model, { route: { walk: smallText.map(() => [0, 1, 3, 2, 5, 4, 0, 1, 3]) } });
     });
   }
 

@@ -1,11 +1,39 @@
-/** @file Random routers for a checkpoint folder. */
-import { writeFileSync } from 'node:fs';
+/** @file A small random checkpoint, and random routers for its folder. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { initCheckpoint } from '../../compiler/frontend/index.ts';
 import { writeSafetensors } from '../../compiler/frontend/weights/writer.ts';
 import { radialConfigText } from '../../compiler/frontend/routers/radial-config.ts';
 import type { RadialConfig } from '../../compiler/frontend/routers/radial-config.ts';
 import { routerTensors } from '../../compiler/frontend/routers/tensors.ts';
 import { normals } from '../../ir/random.ts';
+
+/** Six blocks. */
+export const smallOpt = {
+  model_type: 'opt',
+  vocab_size: 40,
+  hidden_size: 24,
+  num_hidden_layers: 3,
+  ffn_dim: 48,
+  num_attention_heads: 3,
+  max_position_embeddings: 48,
+};
+/** A text of it. */
+export const smallText = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3];
+
+/** Makes a checkpoint of this configuration for the tests of a suite. @returns its folder, in a folder that vanishes with it */
+export function checkpointFor(config: typeof smallOpt): string {
+  const folder = mkdtempSync(join(tmpdir(), 'radialc-suite-'));
+  const dir = join(folder, 'model');
+  before(async () => {
+    await initCheckpoint({ config, seed: 5, outDir: dir });
+  });
+  after(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return dir;
+}
 
 export const gates: RadialConfig = {
   router: 'gate',

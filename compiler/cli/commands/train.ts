@@ -5,19 +5,13 @@ import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy, Weighting } from '../../../ir/index.ts';
 import type { RadialConfig } from '../../frontend/index.ts';
 import { readNamed } from '../../frontend/index.ts';
-import type {
-  Checkpoint,
-  OptimizerOptions,
-  RoutedSettings,
-  SessionRequest,
-  StepReport,
-  TrainSettings,
-} from '../../training/index.ts';
+import type { OptimizerOptions, RoutedSettings, SessionRequest, TrainSettings } from '../../training/index.ts';
 import type { Io } from '../io.ts';
 import { folderName, formatOption, realNumber, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
-import { SETTLED, addHubOptions, hubSettings, routesLine } from '../train-hub.ts';
+import { addHubOptions, hubSettings } from '../train-hub.ts';
 import type { HubOptions } from '../train-hub.ts';
+import { createReporter } from '../train-report.ts';
 
 interface TrainOptions extends FormatOptions, HubOptions {
   readonly text: readonly string[];
@@ -55,8 +49,6 @@ interface TrainOptions extends FormatOptions, HubOptions {
 }
 
 const CLIP = 1;
-/** Steps between two lines of progress. */
-const LINE_EVERY = 20;
 /** Longer texts are not read. */
 const MAX_TEXT_BYTES = 2 ** 30;
 
@@ -102,9 +94,10 @@ export function trainCommand(io: Io): Command {
     .option('--anneal <n>', 'steps in which the target falls from 1 (default: half of all)', wholeNumber(0))
     .option('--gate-hidden-size <n>', 'width of the inner layer of a gate; 0: it is linear', wholeNumber(0), 0)
     .addOption(
-      new Option('--kv <policy>', 'what an attention block knows of a token that skipped it (default: latest)').choices(
-        ['absent', 'project', 'latest'],
-      ),
+      new Option(
+        '--kv <policy>',
+        'what an attention block knows of a token that skipped it (default: latest, with a hub absent)',
+      ).choices(['absent', 'project', 'latest']),
     )
     .addOption(
       new Option(
@@ -315,57 +308,4 @@ function readText(file: string): string {
     place: { file },
     help: text === undefined ? 'save it as UTF-8' : 'leave it out',
   });
-}
-
-/** A line now and then: mean loss, depth, speed, time left; a line for each checkpoint. */
-function createReporter(
-  { batch, tokens, optimizer, routed }: TrainSettings,
-  { format }: TrainOptions,
-  io: Io,
-): Pick<SessionRequest, 'onBegin' | 'onStep' | 'onCheckpoint'> {
-  let since = performance.now();
-  let reports: StepReport[] = [];
-  const say = (event: object, line: string): void => {
-    if (format === 'json') io.out(JSON.stringify(event));
-    else io.err(line);
-  };
-  return {
-    onBegin: ({ parameters, step }) => {
-      say({ parameters, step }, `${parameters} numbers to train; from step ${step} to ${optimizer.steps}`);
-    },
-    onStep: (report) => {
-      reports.push(report);
-      if (report.step % LINE_EVERY !== 0) return;
-      const seconds = (performance.now() - since) / 1000;
-      const mean = (of: (one: StepReport) => number): number =>
-        reports.reduce((sum, one) => sum + of(one), 0) / reports.length;
-      const loss = mean((one) => one.loss);
-      const depth = routed && mean((one) => one.measured?.depth ?? NaN);
-      const tokensPerSecond = (reports.length * batch * tokens) / seconds;
-      const minutes = ((optimizer.steps - report.step) * seconds) / reports.length / 60;
-      const deep = depth === undefined ? '' : `  depth ${(100 * depth).toFixed(1)} %`;
-      say(
-        { step: report.step, loss, ...(depth !== undefined && { depth }), tokensPerSecond, minutesLeft: minutes },
-        `step ${report.step}/${optimizer.steps}  loss ${loss.toFixed(4)}${deep}  ${tokensPerSecond.toFixed(0)} tokens/s  ${minutes.toFixed(1)} min left`,
-      );
-      since = performance.now();
-      reports = [];
-    },
-    onCheckpoint: (checkpoint) => {
-      say(checkpoint, `step ${checkpoint.step}: saved${heldOutLine(checkpoint, routed)}`);
-    },
-  };
-}
-
-function heldOutLine({ heldOut }: Checkpoint, routed: RoutedSettings | undefined): string {
-  if (heldOut === undefined) return '';
-  const loss = `; held out ${heldOut.loss.toFixed(4)} nats per token`;
-  if (!('usage' in heldOut) || routed === undefined) return loss;
-  if ('routes' in heldOut) return loss + routesLine(heldOut);
-  const blocks = (are: (used: number) => boolean): readonly number[] =>
-    routed.config.gatedBlocks.filter((_, i) => are(heldOut.usage[i] ?? 0));
-  const [always, never] = [blocks((used) => used > SETTLED), blocks((used) => used < 1 - SETTLED)];
-  const list = (name: string, ids: readonly number[]): string =>
-    ids.length === 0 ? '' : `, ${name}: ${ids.join(', ')}`;
-  return `${loss} at ${(100 * heldOut.depth).toFixed(1)} % of the blocks${list('always open', always)}${list('never open', never)}`;
 }

@@ -4,7 +4,7 @@
  */
 import type { RadialConfig } from '../../frontend/index.ts';
 import type { Matrix, Vector } from '../matmul.ts';
-import { find, modelParts } from '../model.ts';
+import { createSpecs, find, modelParts } from '../model.ts';
 import type { ModelInput, ModelShape, Parameters, ParameterSpec } from '../model.ts';
 import { linear, relu, residual } from '../ops.ts';
 import { carryKv, decide, gatedResidual, turned, unitRms } from './ops.ts';
@@ -16,20 +16,15 @@ const FIRST_BIAS = 2;
 const INNER_STD = 0.1;
 
 /**
- * The parameters of the gates, behind those of `specs`. Their names do not end in `.weight`: they have Adam without decay
+ * The parameters of the gates, behind those of `before`. Their names do not end in `.weight`: they have Adam without decay
  * whatever the optimizer of the model.
  */
 export function gateSpecs(
   { gatedBlocks, hidden }: RadialConfig,
   width: number,
-  specs: readonly ParameterSpec[] = [],
+  before: readonly ParameterSpec[] = [],
 ): readonly ParameterSpec[] {
-  const all = [...specs];
-  const add = (name: string, shape: readonly number[], std: number): void => {
-    const last = all.at(-1);
-    const size = shape.reduce((product, dim) => product * dim, 1);
-    all.push({ name, shape, offset: last === undefined ? 0 : last.offset + last.size, size, std, gain: false });
-  };
+  const { specs, add } = createSpecs(before);
   for (const block of gatedBlocks) {
     if (hidden > 0) {
       add(`gate.${block}.up`, [width, hidden], INNER_STD);
@@ -38,7 +33,7 @@ export function gateSpecs(
     add(`gate.${block}.score`, [hidden > 0 ? hidden : width, 1], 0);
     add(`gate.${block}.score_bias`, [1], 0);
   }
-  return all;
+  return specs;
 }
 
 /** Lets all gates begin open. */

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Matrix } from '../matmul.ts';
 import { elements } from '../matmul.ts';
+import { chancesOf } from './chances.ts';
 import { zeroMatrix } from './rows.ts';
 import type { Hop } from './walk.ts';
 
@@ -31,7 +32,10 @@ export function limited(loss: tf.Scalar, hops: readonly Hop[], limits: Limits): 
   const slope = (2 * budget * (depth - target)) / (maxHops * tokens);
   const op = tf.customGrad((...inputs) => {
     const [given, ...rest] = inputs as [tf.Scalar, ...Matrix[]];
-    const decisions = hops.map((hop, h): Decisions => ({ ...hop, chances: allChances(rest[h] ?? hop.scores) }));
+    const decisions = hops.map((hop, h): Decisions => ({
+      ...hop,
+      chances: chancesOf(elements(rest[h] ?? hop.scores), limits.blocks + 1),
+    }));
     const value = tf.add<tf.Scalar>(given, budget * (depth - target) ** 2 + balance * evenLoss(decisions, usage));
     const gradFunc = (dy: tf.Tensor): tf.Tensor[] => {
       const [factor = NaN] = dy.dataSync<'float32'>();
@@ -104,19 +108,6 @@ function addHopSlopes(
       into[exit] = (into[exit] ?? 0) - weight;
     }
   }
-}
-
-/** The softmax of all rows. */
-function allChances(matrix: Matrix): Float64Array {
-  const columns = matrix.shape[1];
-  const chances = Float64Array.from(elements(matrix));
-  for (let at = 0; at < chances.length; at += columns) {
-    let [top, total] = [-Infinity, 0];
-    for (let c = at; c < at + columns; c++) top = Math.max(top, chances[c] ?? NaN);
-    for (let c = at; c < at + columns; c++) total += chances[c] = Math.exp((chances[c] ?? NaN) - top);
-    for (let c = at; c < at + columns; c++) chances[c] = (chances[c] ?? NaN) / total;
-  }
-  return chances;
 }
 
 /** Σ_b blocks · u_b · q_b − 1: 0 where all blocks are used alike. */

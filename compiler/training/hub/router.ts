@@ -2,7 +2,7 @@
 import type { RadialConfig } from '../../frontend/index.ts';
 import { unitRms } from '../gates/ops.ts';
 import type { Matrix, Vector } from '../matmul.ts';
-import { find } from '../model.ts';
+import { createSpecs, find } from '../model.ts';
 import type { Parameters, ParameterSpec } from '../model.ts';
 import { linear, relu } from '../ops.ts';
 import { addEntry } from './rows.ts';
@@ -11,18 +11,15 @@ const INNER_STD = 0.1;
 /** What a new hub gives the planned successor; the others have 0. */
 const FIRST_SCORE = 5;
 
-/** The parameters of the hub, behind those of `specs`; named as those of gates are, for the optimizer. */
+/** The parameters of the hub, behind those of `before`; named as those of gates are, for the optimizer. */
 export function hubSpecs(
   { hidden, hopEmbedding, maxHops, blocks }: RadialConfig,
   width: number,
-  specs: readonly ParameterSpec[] = [],
+  before: readonly ParameterSpec[] = [],
 ): readonly ParameterSpec[] {
-  const all = [...specs];
+  const { specs, add: addNamed } = createSpecs(before);
   const add = (name: string, shape: readonly number[], std: number): void => {
-    const last = all.at(-1);
-    const size = shape.reduce((product, dim) => product * dim, 1);
-    const offset = last === undefined ? 0 : last.offset + last.size;
-    all.push({ name: `gate.hub.${name}`, shape, offset, size, std, gain: false });
+    addNamed(`gate.hub.${name}`, shape, std);
   };
   if (hidden > 0) {
     add('up', [width, hidden], INNER_STD);
@@ -31,7 +28,7 @@ export function hubSpecs(
   }
   add('down', [hidden > 0 ? hidden : width, blocks + 1], 0);
   add('down_bias', [blocks + 1], 0);
-  return all;
+  return specs;
 }
 
 /**

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { elements, emptyMatrix } from '../matmul.ts';
 import type { Matrix } from '../matmul.ts';
+import { chancesOf } from './chances.ts';
 import { copyOfRows, zeroMatrix } from './rows.ts';
 
 /** Rows that go to one block. */
@@ -35,7 +36,7 @@ export function makeMoves(x: Matrix, scores: Matrix, moves: readonly Move[], isF
       const [scoresThen, ...added] = saved as [Matrix, ...Matrix[]];
       const dScores = zeroMatrix(...scoresThen.shape);
       const [slopes, of] = [elements(dy), elements(dScores)];
-      const chances = elements(scoresThen);
+      const values = elements(scoresThen);
       for (const [m, { block, rows, places }] of moves.entries()) {
         const f = elements(added[m] ?? scoresThen);
         for (const [i, row] of rows.entries()) {
@@ -43,7 +44,7 @@ export function makeMoves(x: Matrix, scores: Matrix, moves: readonly Move[], isF
           if (isFree[place] === 0) continue;
           let worth = 0;
           for (let c = 0; c < columns; c++) worth += (slopes[row * columns + c] ?? 0) * (f[i * columns + c] ?? 0);
-          softmaxSlope(chances, of, { place, successors: scores.shape[1], chosen: block, worth });
+          softmaxSlope(values, of, { place, successors: scores.shape[1], chosen: block, worth });
         }
       }
       return [tf.reshape(dy, dy.shape), dScores, ...moves.map(({ rows }) => copyOfRows(dy as Matrix, rows))];
@@ -70,19 +71,8 @@ interface Choice {
 
 /** Sets the gradient of worth · ln p, p being the chance of the chosen successor. */
 function softmaxSlope(scores: Float32Array, slopes: Float32Array, { place, successors, chosen, worth }: Choice): void {
-  const chances = softmax(scores, place * successors, successors);
+  const chances = chancesOf(scores.subarray(place * successors, (place + 1) * successors), successors);
   for (let c = 0; c < successors; c++) {
     slopes[place * successors + c] = worth * ((c === chosen ? 1 : 0) - (chances[c] ?? 0));
   }
-}
-
-/** Of `count` numbers from `at` on. */
-function softmax(scores: Float32Array, at: number, count: number): Float64Array {
-  const powers = new Float64Array(count);
-  let top = -Infinity;
-  for (let c = 0; c < count; c++) top = Math.max(top, scores[at + c] ?? NaN);
-  let total = 0;
-  for (let c = 0; c < count; c++) total += powers[c] = Math.exp((scores[at + c] ?? NaN) - top);
-  for (let c = 0; c < count; c++) powers[c] = (powers[c] ?? 0) / total;
-  return powers;
 }

@@ -121,7 +121,7 @@ function arrive(target: Target, code: FunctionBuilder, block: I32): Expr<'i32'> 
   return code.result('i32', name, [block]);
 }
 
-/** Sets `next` to the successor with the highest score, of equal ones the first in the list. */
+/** Sets `next` to where the hub sends the token in row 0. */
 function askHub(
   target: Target,
   f: FunctionBuilder,
@@ -129,14 +129,20 @@ function askHub(
   { next, hops }: { readonly next: Local<'i32'>; readonly hops: I32 },
 ): void {
   const { layout } = target;
-  const { columns } = layout.buffer('$router');
   f.storeI32(element(layout, '$hop', 0), hops);
   callBody(target, f, hubOf(target), { list: layout.buffer('$rows').at, rows: 1 });
+  f.set<'i32'>(next, highest(target, f, successors, 0));
+}
+
+/** After the hub has scored: where row i of the list goes, to the successor with the highest score, of equal ones the first. */
+export function highest(target: Target, f: FunctionBuilder, successors: readonly Successor[], i: I32): Local<'i32'> {
+  const { columns } = target.layout.buffer('$router');
   const wanted = successors.map((successor) => hubColumn(successor, columns));
+  const scores = f.let('i32', scoresOf(target, i));
   const best = f.let('i32', wanted[0] ?? 0);
-  for (const run of runsOf(wanted)) f.set<'i32'>(best, higher(target, f, best, run));
-  f.set<'i32'>(next, best);
-  f.if(i32.eq(best, columns - 1), () => f.set<'i32'>(next, WALK_END));
+  for (const run of runsOf(wanted)) f.set<'i32'>(best, higher(target, f, { scores, best, run }));
+  f.if(i32.eq(best, columns - 1), () => f.set<'i32'>(best, WALK_END));
+  return best;
 }
 
 export function hubOf({ layout }: Target): Instance {
@@ -151,17 +157,22 @@ export interface Run {
   readonly to: number;
 }
 
-/** The column with the highest score, among `best` and the run. */
-function higher(target: Target, code: FunctionBuilder, best: I32, { from, to }: Run): Expr<'i32'> {
+/** The column with the highest of the scores at an address, among `best` and the run. */
+function higher(
+  { module }: Target,
+  code: FunctionBuilder,
+  { scores, best, run }: { readonly scores: I32; readonly best: I32; readonly run: Run },
+): Expr<'i32'> {
   const name = 'higher_score';
-  target.module.define(name, { params: ['i32', 'i32', 'i32'], result: 'i32' }, (f, [found, first, end]) => {
-    const score = (column: I32): Expr<'f32'> => f32.load(i32.add(scoresOf(target, 0), i32.mul(column, FLOAT_BYTES)));
+  const params = ['i32', 'i32', 'i32', 'i32'] as const;
+  module.define(name, { params, result: 'i32' }, (f, [at, found, first, end]) => {
+    const score = (column: I32): Expr<'f32'> => f32.load(i32.add(at, i32.mul(column, FLOAT_BYTES)));
     f.for(first, end, (column) => {
       f.if(f32.gt(score(column), score(found)), () => f.set<'i32'>(found, column));
     });
     f.return(found);
   });
-  return code.result('i32', name, [best, from, to]);
+  return code.result('i32', name, [scores, best, run.from, run.to]);
 }
 
 /** Cuts a list of columns into pieces that ascend by one. */

@@ -5,18 +5,18 @@
  * scheduler names a block, and all rows that wait there go through together, until all are at the exit. No row looks at what
  * another leaves, so that results do not depend on who else is there, nor on the order in which blocks run.
  */
-import { WALK_DECIDE, WALK_END, hasLearnedRouters, hubColumn, isWeighted, needsWalk } from '../../../ir/index.ts';
+import { WALK_DECIDE, WALK_END, hasLearnedRouters, isWeighted, needsWalk } from '../../../ir/index.ts';
 import type { BlockInstance, Successor } from '../../../ir/index.ts';
 import type { FunctionBuilder } from '../asm/function.ts';
-import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
-import type { Expr, I32 } from '../asm/values.ts';
+import { i32 } from '../asm/values.ts';
+import type { I32 } from '../asm/values.ts';
 import { listOf } from '../kernels/kv.ts';
 import { callBody } from './bodies.ts';
 import type { Target } from './bodies.ts';
 import { enterRows, listRows } from './entry.ts';
 import { passOver } from './passing.ts';
 import { endWalks, firstOf, gatherRows, hopOf, isGate, leave, sweepGate } from './prefill.ts';
-import { hasGate, preparesScores, runsOf, scoresOf } from './routers.ts';
+import { hasGate, highest, hubOf, preparesScores } from './routers.ts';
 import { NOTHING_WAITS, nextBlock } from './schedule.ts';
 import { EXECUTED, element, placeEntry } from './slots.ts';
 import { hasList, walkAt } from './walk.ts';
@@ -146,35 +146,14 @@ function defineMove(target: Target, { id, edge }: Origin): string {
   return name;
 }
 
-/** The rows of `$deciding` go where their scores are highest, of equal ones to the first in the list. */
+/** The rows of `$deciding` go where the hub sends them. */
 function askHub(target: Target, f: FunctionBuilder, successors: readonly Successor[], count: I32): void {
   const { layout } = target;
-  const { hub } = layout.program;
-  if (hub === undefined) throw new Error('internal: an edge asks for a hub that is not there');
-  const { columns } = layout.buffer('$router');
-  callBody(target, f, hub, { list: layout.buffer('$deciding').at, rows: count });
-  const wanted = successors.map((successor) => hubColumn(successor, columns));
+  callBody(target, f, hubOf(target), { list: layout.buffer('$deciding').at, rows: count });
   f.for(0, count, (i) => {
-    const best = f.let('i32', wanted[0] ?? 0);
-    for (const { from, to } of runsOf(wanted)) f.set<'i32'>(best, higher(target, f, i, [best, from, to]));
+    const next = highest(target, f, successors, i);
     const row = f.let('i32', i32.load(element(layout, '$deciding', i)));
-    f.if(i32.eq(best, columns - 1), () => f.set<'i32'>(best, WALK_END));
-    f.storeI32(element(layout, '$next', row), best);
-    f.storeI32(hopOf(target, row), best);
+    f.storeI32(element(layout, '$next', row), next);
+    f.storeI32(hopOf(target, row), next);
   });
-}
-
-/** The column with the highest score of row i of the list, among `best` and [from, to). */
-function higher(target: Target, code: FunctionBuilder, i: I32, columns: readonly [I32, I32, I32]): Expr<'i32'> {
-  const name = 'higher_score_in_row';
-  const params = ['i32', 'i32', 'i32', 'i32'] as const;
-  target.module.define(name, { params, result: 'i32' }, (f, [row, found, first, end]) => {
-    const scores = f.let('i32', scoresOf(target, row));
-    const score = (column: I32): Expr<'f32'> => f32.load(i32.add(scores, i32.mul(column, FLOAT_BYTES)));
-    f.for(first, end, (column) => {
-      f.if(f32.gt(score(column), score(found)), () => f.set<'i32'>(found, column));
-    });
-    f.return(found);
-  });
-  return code.result('i32', name, [i, ...columns]);
 }

@@ -1,12 +1,10 @@
 /** @file Routers that a checkpoint brings along: every way in which their two files can be wrong. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { initCheckpoint } from '../../../compiler/frontend/index.ts';
 import { openInput } from '../../../compiler/input.ts';
 import { RadialError } from '../../../ir/index.ts';
-import { gates, hub, writeRouters } from '../../support/routers.ts';
+import { checkpointFor, gates, hub, writeRouters } from '../../support/routers.ts';
 
 const WIDTH = 12;
 const config = {
@@ -20,14 +18,7 @@ const config = {
 };
 
 describe('routers of a checkpoint', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'radialc-routers-'));
-  const dir = join(folder, 'model');
-  before(async () => {
-    await initCheckpoint({ config, seed: 5, outDir: dir });
-  });
-  after(() => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const dir = checkpointFor(config);
   beforeEach(() => {
     writeRouters(dir, gates, WIDTH);
   });

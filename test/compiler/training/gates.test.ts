@@ -1,7 +1,5 @@
 /** @file Gates in training: what they compute is what the compiled program does, and they learn. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type { RadialConfig } from '../../../compiler/frontend/index.ts';
 import { denseLogits } from '../../../compiler/training/gates/loss.ts';
@@ -21,23 +19,15 @@ import {
 } from '../../../compiler/training/gates/ops.ts';
 import type { Decision } from '../../../compiler/training/gates/ops.ts';
 import { seededRandom } from '../../../compiler/training/random.ts';
-import {
-  initialState,
-  startBackend,
-  tokenizerFiles,
-  train,
-  trainBpe,
-  writeCheckpoint,
-} from '../../../compiler/training/index.ts';
+import { initialState, startBackend, train } from '../../../compiler/training/index.ts';
 import type { StepReport, TrainSettings } from '../../../compiler/training/index.ts';
 import type { Matrix } from '../../../compiler/training/matmul.ts';
 import { initialParameters, parameterSpecs, parameterTensors } from '../../../compiler/training/model.ts';
 import { lossAndGradient } from '../../../compiler/training/step.ts';
 import { trainedSpecs, traineeOf } from '../../../compiler/training/trainee.ts';
-import { compiled, largestDifference } from '../../support/compiled.ts';
 import { gates } from '../../support/routers.ts';
 import { checkGradient, dot } from './check-gradient.ts';
-import { tinySettings, tinyText, withEmptyFolder } from './support.ts';
+import { assertCompiledSame, tinySettings, tinyText } from './support.ts';
 
 const config: RadialConfig = { ...gates, blocks: 4, gatedBlocks: [1, 2, 3], maxHops: 4 };
 const routed: RoutedSettings = { mode: 'distill', config, targetDepth: 0.6, budget: 60, anneal: 10 };
@@ -226,18 +216,8 @@ describe('gates in training', () => {
           return { logits: found.logits.arraySync(), paths: path };
         });
         assert.ok(new Set(paths.map((path) => path.join())).size > 2);
-        await withEmptyFolder(async (dir) => {
-          writeCheckpoint(dir, shape, flat, tokenizerFiles(trainBpe(['abc'], 300), shape.context));
-          // It is that of a larger vocabulary.
-          for (const file of ['tokenizer.json', 'tokenizer_config.json']) rmSync(join(dir, file));
+        await assertCompiledSame({ shape, flat, ids, logits, paths }, (dir) => {
           writeGates(dir, own, shape.hidden, { specs, flat });
-          const { model } = await compiled({ input: dir });
-          for (const s of [0, 1]) {
-            const part = [s * shape.context, (s + 1) * shape.context] as const;
-            const found = await model.forward(ids.slice(...part));
-            assert.deepEqual(found.path, paths.slice(...part));
-            assert.ok(largestDifference(found.logits, logits.slice(...part)) < 3e-4);
-          }
         });
       });
     }

@@ -1,8 +1,11 @@
-/** @file A model small enough to train within a test, and folders that vanish. */
+/** @file A model small enough to train within a test, what its program computes, and folders that vanish. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TrainSettings } from '../../../compiler/training/index.ts';
+import { tokenizerFiles, trainBpe, writeCheckpoint } from '../../../compiler/training/index.ts';
+import type { ModelShape, TrainSettings } from '../../../compiler/training/index.ts';
+import { compiled, largestDifference } from '../../support/compiled.ts';
 
 /** Two layers of width 16 on text that repeats itself. */
 export function tinySettings(change: Partial<TrainSettings> = {}): TrainSettings {
@@ -39,4 +42,35 @@ export async function withEmptyFolder(run: (folder: string) => void | Promise<vo
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What training computes of two sequences of equal length. */
+export interface Trained {
+  readonly shape: ModelShape;
+  /** The parameters of the model, first. */
+  readonly flat: Float32Array;
+  readonly ids: Int32Array;
+  readonly logits: readonly (readonly number[])[];
+  readonly paths: readonly (readonly number[])[];
+}
+
+/** Compiles the checkpoint, with the routers that are written to its folder: same paths, logits within 3e-4. */
+export async function assertCompiledSame(
+  { shape, flat, ids, logits, paths }: Trained,
+  writeRouters: (dir: string) => void,
+): Promise<void> {
+  await withEmptyFolder(async (dir) => {
+    writeCheckpoint(dir, shape, flat, tokenizerFiles(trainBpe(['abc'], 300), shape.context));
+    // It is that of a larger vocabulary.
+    for (const file of ['tokenizer.json', 'tokenizer_config.json']) rmSync(join(dir, file));
+    writeRouters(dir);
+    const { model } = await compiled({ input: dir });
+    const tokens = ids.length / 2;
+    for (const s of [0, 1]) {
+      const part = [s * tokens, (s + 1) * tokens] as const;
+      const found = await model.forward(ids.slice(...part));
+      assert.deepEqual(found.path, paths.slice(...part));
+      assert.ok(largestDifference(found.logits, logits.slice(...part)) < 3e-4);
+    }
+  });
 }

@@ -35,11 +35,11 @@ describe('walks', () => {
         fc.assert(
           fc.property(fc.array(anyWay, { minLength: 1, maxLength: 12 }), (tokens) => {
             const expected = meaning(tokens, routing);
+            // Nothing is normed here: a token that sees large entries has their rounding, however small it ends.
+            const size = Math.max(1, ...expected.flatMap((x) => x.map(Math.abs)));
             runTokens(fresh(running), tokens, 0).forEach((x, i) => {
-              const size = Math.max(1, ...(expected[i] ?? []).map(Math.abs));
               const error = distance([...x], [...(expected[i] ?? [])]) / size;
-              // Nothing is normed here, so that long walks amplify rounding.
-              assert.ok(error < 5e-3, `token ${i} is off by ${error}`);
+              assert.ok(error < 1e-3, `token ${i} is off by ${error}`);
             });
           }),
           runs,
