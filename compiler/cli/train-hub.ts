@@ -13,6 +13,7 @@ export interface HubOptions {
   readonly firstHops?: number;
   readonly hubHiddenSize: number;
   readonly passes: number;
+  readonly unroll: number;
   readonly balance: number;
   readonly noise: number;
 }
@@ -40,7 +41,8 @@ export function addHubOptions(command: Command): Command {
     .option('--max-hops <n>', 'hub: most blocks that a token executes (default: three times all)', wholeNumber(1))
     .option('--first-hops <n>', 'hub: how many, in order, it begins with (default: as --target-depth)', wholeNumber(1))
     .option('--hub-hidden-size <n>', 'hub: width of its inner layer', wholeNumber(1), 32)
-    .option('--passes <n>', 'hub: walks without gradients before the one that is trained', wholeNumber(0), 1)
+    .option('--passes <n>', 'hub: walks before the one whose loss is trained', wholeNumber(0), 1)
+    .option('--unroll <n>', 'hub: of these, how many the gradient goes back through', wholeNumber(0), 0)
     .option('--balance <x>', 'hub: what uneven use of the blocks costs, in nats', realNumber(0), 0.01)
     .option(
       '--noise <x>',
@@ -55,7 +57,7 @@ export function addHubOptions(command: Command): Command {
  * @throws RadialError RC1108, RC1109
  */
 export function hubSettings(blocks: number, options: HubOptions & CommonOptions, own?: RadialConfig): RoutedSettings {
-  const { targetDepth, budget, anneal, passes, balance, noise, maxHops = 3 * blocks } = options;
+  const { targetDepth, budget, anneal, passes, unroll, balance, noise, maxHops = 3 * blocks } = options;
   const config: RadialConfig = own ?? {
     router: 'hub',
     blocks,
@@ -71,13 +73,18 @@ export function hubSettings(blocks: number, options: HubOptions & CommonOptions,
   };
   const firstHops = options.firstHops ?? Math.max(1, Math.round(targetDepth * config.maxHops));
   refuseUntrainable(config, options);
+  if (unroll > passes) {
+    fail('RC1109', `the gradient cannot go back through ${unroll} of ${passes} passes`, {
+      help: 'give fewer to --unroll or more to --passes',
+    });
+  }
   if (own === undefined) refuseUnplannable(config, firstHops);
   if (targetDepth === 0) {
     fail('RC1108', 'a mean of 0 hops is asked for', {
       help: 'give a larger --target-depth: hops as a share of the hop cap',
     });
   }
-  return { mode: 'joint', config, targetDepth, budget, anneal, hub: { passes, firstHops, balance, noise } };
+  return { mode: 'joint', config, targetDepth, budget, anneal, hub: { passes, unroll, firstHops, balance, noise } };
 }
 
 /** @throws RadialError RC1109 */

@@ -86,8 +86,8 @@ export function planSight(rows: Int32Array, from: Uint8Array, tokens: number): S
   return { runs, keys, ends, chunks };
 }
 
-/** What tokens have left at a block in this pass. */
-export interface Live {
+/** What tokens have left at a block in one pass. */
+export interface Entries {
   /** k and v of all tokens, (tokens, 2 · hidden). */
   readonly kv: Float32Array;
   /** The gradient of that, as far as it is known: from visits behind the one whose gradient is next. */
@@ -99,9 +99,10 @@ export interface AttendInput {
   readonly sight: Sight;
   /** Of the queries among all tokens. */
   readonly rows: Int32Array;
-  readonly live: Live;
-  /** k and v of the pass before, of all tokens; they are constant, the live ones get gradients. */
-  readonly before: Float32Array | undefined;
+  /** Of this pass. */
+  readonly live: Entries;
+  /** Of the pass before; its visits have these gradients if they are computed after those here. */
+  readonly before: Entries | undefined;
 }
 
 /** Changes `live`. @param qkv (queries, 3 · hidden) @returns (queries, hidden) */
@@ -121,10 +122,9 @@ export function attend(qkv: Matrix, input: AttendInput): Matrix {
       const [qkvThen, keysThen, chancesThen, selfThen] = saved as [Matrix, Matrix, Matrix, Matrix];
       const seen = { ...input, qkv: qkvThen, keys: keysThen, chances: chancesThen, self: selfThen };
       const [dQkv, dKeys] = attendGradient(seen, dy as Matrix);
-      const slopes = (live.slopes ??= new Float32Array(live.kv.length));
-      addSlopes(dKeys, input, slopes);
+      addSlopes(dKeys, input);
       dKeys.dispose();
-      takeSlopes(dQkv, rows, slopes);
+      takeSlopes(dQkv, rows, slopesOf(live));
       return [dQkv];
     };
     return { value: out, gradFunc };
@@ -294,18 +294,23 @@ function gatherKeys({ shape, sight, live, before }: AttendInput): Matrix {
   const keys = emptyMatrix(Math.max(1, sight.keys), width);
   const into = elements(keys);
   for (const { at, row, count, isLive } of sight.runs) {
-    const values = isLive || before === undefined ? live.kv : before;
+    const values = (isLive || before === undefined ? live : before).kv;
     into.set(values.subarray(row * width, (row + count) * width), at * width);
   }
   return keys;
 }
 
-/** Adds the gradients of the keys to those of the live entries. */
-function addSlopes(dKeys: Matrix, { sight }: AttendInput, slopes: Float32Array): void {
+/** Adds the gradients of the keys to those of the entries that they are. */
+function addSlopes(dKeys: Matrix, { sight, live, before }: AttendInput): void {
   const [from, width] = [elements(dKeys), dKeys.shape[1]];
   for (const { at, row, count, isLive } of sight.runs) {
-    if (isLive) addScaled(1, from, at * width, slopes, row * width, count * width);
+    const slopes = slopesOf(isLive || before === undefined ? live : before);
+    addScaled(1, from, at * width, slopes, row * width, count * width);
   }
+}
+
+function slopesOf(entries: Entries): Float32Array {
+  return (entries.slopes ??= new Float32Array(entries.kv.length));
 }
 
 /** Moves the gradient of what the rows left on this visit to their q, k and v. */

@@ -6,12 +6,10 @@
  * the pass before says when it will be, and lends its entry.
  */
 import { source } from './attend.ts';
-import type { Live } from './attend.ts';
+import type { Entries } from './attend.ts';
 
 /** What a pass leaves at one block. */
-export interface Left {
-  /** k and v of all tokens, (tokens, 2 · hidden). */
-  readonly kv: Float32Array;
+export interface Left extends Entries {
   /** The hop of each token's last visit; −1 if there was none. */
   readonly hops: Int16Array;
 }
@@ -20,13 +18,13 @@ export interface Left {
 export type Leavings = ReadonlyMap<number, Left>;
 
 export interface Entry {
-  readonly live: Live;
+  readonly live: Entries;
   /** Where the entry is that others see, for each token; see {@link source}. */
   readonly from: Uint8Array;
-  readonly before: Float32Array | undefined;
+  readonly before: Entries | undefined;
 }
 
-export interface Entries {
+export interface Pass {
   /** Rows visit a block at some hop. */
   visit(block: number, hop: number, rows: Int32Array): Entry;
   /** At the end of the pass. */
@@ -37,11 +35,11 @@ export interface Entries {
  * @param size - tokens, all of them, and the model's width
  * @param before - of the pass before; in the first there is none, and tokens see what is there
  */
-export function createEntries(
+export function createPass(
   { tokens, hidden }: { readonly tokens: number; readonly hidden: number },
   before: Leavings | undefined,
-): Entries {
-  const lives = new Map<number, Live & Left>();
+): Pass {
+  const lives = new Map<number, Left>();
   return {
     visit: (block, hop, rows) => {
       const live = lives.get(block) ?? {
@@ -51,7 +49,7 @@ export function createEntries(
       lives.set(block, live);
       for (const row of rows) live.hops[row] = hop;
       const lent = before?.get(block);
-      return { live, from: sources(live.hops, before && (lent?.hops ?? 'nobody')), before: lent?.kv };
+      return { live, from: sources(live.hops, before && (lent?.hops ?? 'nobody')), before: lent };
     },
     leavings: () => lives,
   };

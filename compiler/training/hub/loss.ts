@@ -1,7 +1,9 @@
 /** @file What training a model with a hub minimises: its own loss, under a budget of hops. */
+import * as tf from '@tensorflow/tfjs-core';
 import { noiseAt } from '../gates/loss.ts';
 import type { RoutedLoss } from '../gates/loss.ts';
 import type { RoutedSettings } from '../gates/settings.ts';
+import type { Matrix } from '../matmul.ts';
 import type { Parameters } from '../model.ts';
 import { crossEntropy } from '../ops.ts';
 import { mixSeeds, seededRandom } from '../random.ts';
@@ -9,8 +11,9 @@ import type { Share, TrainSettings } from '../settings.ts';
 import type { Leavings } from './entries.ts';
 import { blockUsage, limited } from './limits.ts';
 import type { HubSettings } from './settings.ts';
+import { zeroMatrix } from './rows.ts';
 import { walk, walkAhead } from './walk.ts';
-import type { WalkInput } from './walk.ts';
+import type { Walked, WalkInput } from './walk.ts';
 
 export type HubTrainSettings = TrainSettings & { readonly routed: RoutedSettings & { readonly hub: HubSettings } };
 
@@ -21,9 +24,14 @@ interface Work {
   readonly worker: number;
 }
 
-/** The passes without gradients. */
+/** The passes that the gradient does not go through. */
 export function prepareHub(parameters: Parameters, settings: HubTrainSettings, work: Work): Leavings | undefined {
-  return walkAhead(parameters, settings.shape, inputOf(settings, work), settings.routed.hub.passes);
+  return walkAhead(
+    parameters,
+    settings.shape,
+    inputOf(settings, work),
+    settings.routed.hub.passes - settings.routed.hub.unroll,
+  );
 }
 
 /** @param before - what {@link prepareHub} found */
@@ -36,14 +44,36 @@ export function hubLoss(
   const { shape, routed } = settings;
   const { config, targetDepth: target, budget, hub } = routed;
   const { ids, targets } = work.share.data;
-  const { x, hops, parts } = walk(parameters, shape, { ...inputOf(settings, work), before });
+  const input = inputOf(settings, work);
+  const passes: Walked[] = [];
+  while (passes.length < hub.unroll) {
+    passes.push(walk(parameters, shape, { ...input, before: passes.at(-1)?.leavings ?? before }));
+  }
+  const { x, hops, parts } = walk(parameters, shape, { ...input, before: passes.at(-1)?.leavings ?? before });
   const { blocks, maxHops } = config;
   const limits = { tokens: ids.length, blocks, maxHops, target, budget, balance: hub.balance };
   const usage = blockUsage(hops, blocks);
   return {
-    loss: limited(crossEntropy(parts.head(x), targets), hops, limits),
+    loss: limited(crossEntropy(parts.head(behind(x, passes)), targets), hops, limits),
     measured: { depth: usage.hops / ids.length / maxHops, distance: 0, usage: usage.shares },
   };
+}
+
+/**
+ * x, with tfjs made to compute the gradients of these passes too, after those of x: their visits then find what the later
+ * pass has left them (see `attend.ts`), although no tensor leads there.
+ */
+function behind(x: Matrix, passes: readonly Walked[]): Matrix {
+  if (passes.length === 0) return x;
+  const op = tf.customGrad((...inputs) => {
+    const [last] = inputs as unknown as [Matrix];
+    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [
+      tf.reshape(dy, dy.shape),
+      ...passes.map(({ x: { shape } }) => zeroMatrix(...shape)),
+    ];
+    return { value: tf.reshape(last, last.shape), gradFunc };
+  });
+  return op(x, ...passes.map((pass) => pass.x)) as Matrix;
 }
 
 /** All passes of a step have the same noise. */

@@ -11,8 +11,8 @@ import type { Matrix } from '../matmul.ts';
 import { modelParts } from '../model.ts';
 import type { ModelInput, ModelParts, ModelShape, Parameters } from '../model.ts';
 import { attend, planSight } from './attend.ts';
-import { createEntries } from './entries.ts';
-import type { Entries, Leavings } from './entries.ts';
+import { createPass } from './entries.ts';
+import type { Leavings } from './entries.ts';
 import { highest, hubScores } from './router.ts';
 import { takeRows } from './rows.ts';
 import { makeMoves } from './straight-through.ts';
@@ -42,7 +42,8 @@ export interface Walked {
   /** Hidden states at the exit, (batch · tokens, hidden). */
   readonly x: Matrix;
   readonly hops: readonly Hop[];
-  readonly entries: Entries;
+  /** What the next pass is given. */
+  readonly leavings: Leavings;
   readonly parts: ModelParts;
 }
 
@@ -50,13 +51,13 @@ export interface Walked {
 export function walk(parameters: Parameters, shape: ModelShape, input: WalkInput): Walked {
   const { config, ids, batch, before } = input;
   const parts = modelParts(parameters, shape, input);
-  const entries = createEntries({ tokens: ids.length, hidden: shape.hidden }, before);
+  const pass = createPass({ tokens: ids.length, hidden: shape.hidden }, before);
   const sight = { batch, tokens: ids.length / batch, heads: shape.heads, headDim: shape.hidden / shape.heads };
   const branch = (block: number, hop: number, rows: Int32Array, x: Matrix): Matrix => {
     const layer = block >> 1;
     if (block % 2 === 1) return parts.mlp(layer, x);
     const qkv = parts.qkv(layer, x);
-    const { from, ...entry } = entries.visit(block, hop, rows);
+    const { from, ...entry } = pass.visit(block, hop, rows);
     const context = attend(qkv, { ...entry, rows, shape: sight, sight: planSight(rows, from, sight.tokens) });
     return parts.out(layer, context);
   };
@@ -75,7 +76,7 @@ export function walk(parameters: Parameters, shape: ModelShape, input: WalkInput
     if (moves.length > 0) x = makeMoves(x, scores, moves, decided.isFree);
     rows = rows.filter((_, i) => decided.choices[i] !== config.blocks);
   }
-  return { x, hops, entries, parts };
+  return { x, hops, leavings: pass.leavings(), parts };
 }
 
 interface Choosing {
@@ -128,7 +129,7 @@ export function walkAhead(
   for (let pass = 0; pass < passes; pass++) {
     const given = before;
     tf.tidy(() => {
-      before = walk(parameters, shape, { ...input, before: given }).entries.leavings();
+      before = walk(parameters, shape, { ...input, before: given }).leavings;
     });
   }
   return before;

@@ -62,7 +62,13 @@ describe('parts of a hub in training', () => {
         (...visits) => {
           const left = { kv: normals(seededRandom(6), 15 * 8, 1) };
           const [one, two] = [first, second].map((rows, i) =>
-            attend(visits[i] as Matrix, { shape, sight: sights[i] ?? sights[0], rows, live: left, before: lent }),
+            attend(visits[i] as Matrix, {
+              shape,
+              sight: sights[i] ?? sights[0],
+              rows,
+              live: left,
+              before: { kv: lent },
+            }),
           );
           return residual(one as Matrix, two as Matrix);
         },
