@@ -114,12 +114,12 @@ export interface ModelInput {
 /** The parts of a model on a batch; hidden states are (batch · tokens, hidden). */
 export interface ModelParts {
   readonly embedding: () => Matrix;
-  /** What the attention of a layer makes of q, k and v. */
-  readonly attention: (layer: number, qkv: Matrix, seen?: readonly boolean[]) => Matrix;
-  /** The last linear map of that. */
-  readonly out: (layer: number, context: Matrix) => Matrix;
   /** q, k and v of a layer, side by side. */
   readonly qkv: (layer: number, x: Matrix) => Matrix;
+  /** What attention makes of them, of all tokens. */
+  readonly context: (qkv: Matrix, seen?: readonly boolean[]) => Matrix;
+  /** The last linear map of an attention block. */
+  readonly out: (layer: number, context: Matrix) => Matrix;
   readonly mlp: (layer: number, x: Matrix) => Matrix;
   /** Logits. */
   readonly head: (x: Matrix) => Matrix;
@@ -139,14 +139,12 @@ export function modelParts(
   const project = (x: Matrix, name: string): Matrix =>
     (isFixed ? fixedLinear : linear)(x, matrix(`${name}.weight`), vector(`${name}.bias`));
   const { heads, hidden } = shape;
-  const out = (layer: number, context: Matrix): Matrix => project(context, `${layer}.out`);
   const positions = Int32Array.from(ids, (_, i) => i % tokens);
   return {
     embedding: () => residual(embed(matrix('tokens'), ids), embed(matrix('positions'), positions)),
     qkv: (layer, x) => project(norm(x, `${layer}.norm1`), `${layer}.qkv`),
-    attention: (layer, qkv, seen) =>
-      out(layer, causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, seen)),
-    out,
+    context: (qkv, seen) => causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, seen),
+    out: (layer, context) => project(context, `${layer}.out`),
     mlp: (layer, x) => project(relu(project(norm(x, `${layer}.norm2`), `${layer}.fc1`)), `${layer}.fc2`),
     head: (x) => (isFixed ? fixedHead : tiedHead)(norm(x, 'norm'), matrix('tokens')),
   };
@@ -159,10 +157,10 @@ export function forward(
   input: ModelInput & { readonly drops?: DropsBlock },
 ): Matrix {
   const { drops = () => false } = input;
-  const { embedding, qkv, attention, mlp, head } = modelParts(parameters, shape, input);
+  const { embedding, qkv, context, out, mlp, head } = modelParts(parameters, shape, input);
   let x = embedding();
   for (let layer = 0; layer < shape.layers; layer++) {
-    if (!drops(2 * layer)) x = residual(x, attention(layer, qkv(layer, x)));
+    if (!drops(2 * layer)) x = residual(x, out(layer, context(qkv(layer, x))));
     if (!drops(2 * layer + 1)) x = residual(x, mlp(layer, x));
   }
   return head(x);

@@ -1,29 +1,45 @@
 /**
  * @file Speed of training the bundled model's shape, on one core.
  *
- *     npm run bench:training [-- OPTIMIZER]
+ *     npm run bench:training [-- adamw | muon | joint]
  *
- * Steps on random tokens: the time of a step does not depend on what the text says.
+ * Dense steps on random tokens: their time does not depend on what the text says. That of `joint` depends on what the gates say
+ * of it: the bundled model with gates is trained on, on the first addresses of its own training text.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { compiledMatmul, initialState, startBackend, train } from '../../compiler/training/index.ts';
-import type { TrainSettings } from '../../compiler/training/index.ts';
+import {
+  compiledMatmul,
+  initialState,
+  joinTexts,
+  loadTrainedModel,
+  startBackend,
+  train,
+} from '../../compiler/training/index.ts';
+import type { RunState, TrainSettings } from '../../compiler/training/index.ts';
+import { isHeldOut, readAddresses } from '../../examples/sotu-opt/corpus.ts';
 import { createRandom } from '../../ir/random.ts';
 
 const WARM = 3;
-const STEPS = 12;
+const STEPS = 24;
 const SEED = 1;
+const TEXTS = 5;
 
-const kind = process.argv[2] === 'muon' ? 'muon' : 'adamw';
-const settings: TrainSettings = {
+interface Run {
+  readonly settings: TrainSettings;
+  readonly text: Uint16Array;
+  readonly first: RunState;
+}
+
+const kind = (['muon', 'joint'] as const).find((one) => one === process.argv[2]) ?? 'adamw';
+const dense: TrainSettings = {
   shape: { layers: 12, hidden: 96, heads: 4, ffn: 384, vocab: 1024, context: 256 },
   batch: 4,
   tokens: 256,
   seed: SEED,
   optimizer: {
-    kind,
+    kind: kind === 'muon' ? 'muon' : 'adamw',
     schedule: 'cosine',
     learningRate: 0.001,
     warmup: 1,
@@ -35,12 +51,30 @@ const settings: TrainSettings = {
   workers: 1,
 };
 
-const random = createRandom(SEED);
-const text = Uint16Array.from({ length: 8 * settings.batch * settings.tokens }, () => random() % settings.shape.vocab);
+function denseRun(): Run {
+  const random = createRandom(SEED);
+  const text = Uint16Array.from({ length: 8 * dense.batch * dense.tokens }, () => random() % dense.shape.vocab);
+  return { settings: dense, text, first: initialState(dense) };
+}
+
+function jointRun(): Run {
+  const { codec, gates, parameters } = loadTrainedModel(
+    fileURLToPath(new URL('../../examples/sotu-radial', import.meta.url)),
+    dense.shape,
+  );
+  if (gates === undefined) throw new Error('the bundled model has no gates');
+  const routed = { mode: 'joint', config: gates.config, targetDepth: 0.6, budget: 60, anneal: 0 } as const;
+  const settings = { ...dense, routed };
+  const addresses = readAddresses().filter((address) => !isHeldOut(address));
+  const text = joinTexts(addresses.slice(0, TEXTS).map((address) => codec.encode(address.text)));
+  return { settings, text, first: initialState(settings, parameters, gates) };
+}
+
 await startBackend();
+const { settings, text, first } = kind === 'joint' ? jointRun() : denseRun();
 const { arithmetic } = compiledMatmul();
 const ends: number[] = [];
-await train(text, settings, initialState(settings), { onStep: () => ends.push(performance.now()) });
+await train(text, settings, first, { onStep: () => ends.push(performance.now()) });
 const milliseconds = ends
   .slice(WARM)
   .map((end, i) => end - (ends[WARM + i - 1] ?? NaN))

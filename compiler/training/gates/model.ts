@@ -1,13 +1,15 @@
 /**
- * @file A model with gates, as it is trained: every block is computed for every token, and added where its gate is open. What
- * comes out is what the compiled program computes, which skips the others, under the same KV policy.
+ * @file A model with gates, as it is trained: rows whose gate is open are gathered, and the block is computed for them; only q, k
+ * and v are computed for all tokens, and not where nobody executes the block. What comes out is what the compiled program
+ * computes, under the same KV policy.
  */
 import type { RadialConfig } from '../../frontend/index.ts';
 import type { Matrix, Vector } from '../matmul.ts';
 import { createSpecs, find, modelParts } from '../model.ts';
 import type { ModelInput, ModelShape, Parameters, ParameterSpec } from '../model.ts';
 import { linear, relu, residual } from '../ops.ts';
-import { carryKv, decide, gatedResidual, turned, unitRms } from './ops.ts';
+import { addToRows, takeRows } from '../rows.ts';
+import { carryKv, decide, turned, unitRms } from './ops.ts';
 import type { Decision } from './ops.ts';
 import { weighted } from './weighting.ts';
 
@@ -76,18 +78,22 @@ export function routedForward(parameters: Parameters, shape: ModelShape, input: 
     decisions.set(block, decision);
     return decision;
   };
-  const enter = (x: Matrix, f: Matrix, decision: Decision | undefined): Matrix => {
-    if (decision === undefined) return residual(x, f);
-    return gatedResidual(x, config.weighting === 'probability' ? weighted(f, decision.score) : f, decision.isOpen);
+  const execute = (block: number, x: Matrix, branch: (decision?: Decision, rows?: Int32Array) => Matrix): Matrix => {
+    const decision = gate(block, x);
+    if (decision === undefined) return residual(x, branch());
+    const rows = Int32Array.from(decision.isOpen.flatMap((open, row) => (open ? [row] : [])));
+    if (rows.length === 0) return x;
+    const f = branch(decision, rows);
+    return addToRows(x, config.weighting === 'probability' ? weighted(f, takeRows(decision.score, rows)) : f, rows);
   };
   const cache = createCache(config);
   let x = parts.embedding();
   for (let layer = 0; layer < shape.layers; layer++) {
-    const attends = gate(2 * layer, x);
-    const { qkv, seen } = cache(parts.qkv(layer, x), attends);
-    x = enter(x, parts.attention(layer, qkv, seen), attends);
-    const thinks = gate(2 * layer + 1, x);
-    x = enter(x, parts.mlp(layer, x), thinks);
+    x = execute(2 * layer, x, (decision, rows) => {
+      const { qkv, seen } = cache(parts.qkv(layer, x), decision);
+      return parts.out(layer, takeRows(parts.context(qkv, seen), rows));
+    });
+    x = execute(2 * layer + 1, x, (_, rows) => parts.mlp(layer, takeRows(x, rows)));
   }
   return { logits: parts.head(x), decisions };
 }
@@ -107,7 +113,10 @@ interface Seen {
   readonly seen: readonly boolean[] | undefined;
 }
 
-/** What an attention block sees of the tokens that skip it, by KV policy; to be asked layer by layer. */
+/**
+ * What an attention block sees of the tokens that skip it, by KV policy; to be asked layer by layer, where a token executes the
+ * block.
+ */
 function createCache({ kv }: RadialConfig): (qkv: Matrix, decision: Decision | undefined) => Seen {
   let last: { readonly qkv: Matrix; readonly made: readonly boolean[] } | undefined;
   return (own, decision) => {

@@ -36,21 +36,6 @@ export function turned(decision: Decision, isTurned: (row: number) => boolean): 
   return { ...decision, isOpen };
 }
 
-/** x + f where the row's gate is open; the other rows stay as they are. */
-export function gatedResidual(x: Matrix, f: Matrix, isOpen: readonly boolean[]): Matrix {
-  const op = tf.customGrad((...inputs) => {
-    const [input, branch, save] = inputs as unknown as [Matrix, Matrix, tf.GradSaveFunc];
-    const open = tf.tensor2d(Float32Array.from(isOpen, Number), [isOpen.length, 1]);
-    save([open]);
-    const gradFunc = (dy: tf.Tensor, [opened]: tf.Tensor[]): tf.Tensor[] => [
-      tf.reshape(dy, dy.shape),
-      tf.mul(dy, opened ?? 1),
-    ];
-    return { value: tf.add(input, tf.mul(branch, open)), gradFunc };
-  });
-  return op(x, f) as Matrix;
-}
-
 /**
  * q, k and v, with those k and v that a row did not make replaced by those that it made last.
  * @param qkv (rows, 3 · hidden) @param before - the same of the attention block before

@@ -22,7 +22,7 @@ import {
   view,
 } from '../matmul.ts';
 import type { Matrix, View } from '../matmul.ts';
-import { copyRow, zeroMatrix } from './rows.ts';
+import { copyRow, zeroMatrix } from '../rows.ts';
 
 /** Where the entry of a token is. */
 export const source = { nowhere: 0, live: 1, before: 2 } as const;

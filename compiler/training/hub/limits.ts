@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Matrix } from '../matmul.ts';
 import { elements } from '../matmul.ts';
 import { chancesOf } from './chances.ts';
-import { zeroMatrix } from './rows.ts';
+import { zeroMatrix } from '../rows.ts';
 import type { Hop } from './walk.ts';
 
 export interface Limits {

@@ -11,7 +11,7 @@ import type { Share, TrainSettings } from '../settings.ts';
 import type { Leavings } from './entries.ts';
 import { blockUsage, limited } from './limits.ts';
 import type { HubSettings } from './settings.ts';
-import { zeroMatrix } from './rows.ts';
+import { zeroMatrix } from '../rows.ts';
 import { walk, walkAhead } from './walk.ts';
 import type { Walked, WalkInput } from './walk.ts';
 

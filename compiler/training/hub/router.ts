@@ -5,7 +5,7 @@ import type { Matrix, Vector } from '../matmul.ts';
 import { createSpecs, find } from '../model.ts';
 import type { Parameters, ParameterSpec } from '../model.ts';
 import { linear, relu } from '../ops.ts';
-import { addEntry } from './rows.ts';
+import { addEntry } from '../rows.ts';
 
 const INNER_STD = 0.1;
 /** What a new hub gives the planned successor; the others have 0. */

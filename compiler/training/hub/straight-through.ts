@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { elements, emptyMatrix } from '../matmul.ts';
 import type { Matrix } from '../matmul.ts';
 import { chancesOf } from './chances.ts';
-import { copyOfRows, zeroMatrix } from './rows.ts';
+import { addRows, copyOfRows, zeroMatrix } from '../rows.ts';
 
 /** Rows that go to one block. */
 export interface Move {
@@ -52,14 +52,6 @@ export function makeMoves(x: Matrix, scores: Matrix, moves: readonly Move[], isF
     return { value, gradFunc };
   });
   return op(x, scores, ...moves.map(({ f }) => f));
-}
-
-function addRows(f: Float32Array, rows: Int32Array, into: Float32Array, columns: number): void {
-  for (const [i, row] of rows.entries()) {
-    for (let c = 0; c < columns; c++) {
-      into[row * columns + c] = (into[row * columns + c] ?? 0) + (f[i * columns + c] ?? 0);
-    }
-  }
 }
 
 interface Choice {

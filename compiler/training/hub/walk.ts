@@ -14,7 +14,7 @@ import { attend, planSight } from './attend.ts';
 import { createPass } from './entries.ts';
 import type { Leavings } from './entries.ts';
 import { highest, hubScores } from './router.ts';
-import { takeRows } from './rows.ts';
+import { takeRows } from '../rows.ts';
 import { makeMoves } from './straight-through.ts';
 import type { Move } from './straight-through.ts';
 

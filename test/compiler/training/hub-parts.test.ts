@@ -5,7 +5,7 @@ import { attend, planSight, source } from '../../../compiler/training/hub/attend
 import { createCollapseTally } from '../../../compiler/training/hub/collapse.ts';
 import { limited } from '../../../compiler/training/hub/limits.ts';
 import { highest } from '../../../compiler/training/hub/router.ts';
-import { addEntry, takeRows } from '../../../compiler/training/hub/rows.ts';
+import { addEntry, takeRows } from '../../../compiler/training/rows.ts';
 import { makeMoves } from '../../../compiler/training/hub/straight-through.ts';
 import type { Hop } from '../../../compiler/training/hub/walk.ts';
 import { startBackend } from '../../../compiler/training/index.ts';

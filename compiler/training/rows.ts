@@ -3,13 +3,13 @@
  * is many times faster than tfjs' own gather and scatter.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { columnSums, elements, emptyMatrix } from '../matmul.ts';
-import type { Matrix } from '../matmul.ts';
+import { columnSums, elements, emptyMatrix } from './matmul.ts';
+import type { Matrix } from './matmul.ts';
 
-/** Rows of x (all, columns) → (rows, columns). @param rows - ascending */
-export function takeRows(x: Matrix, rows: Int32Array): Matrix {
+/** Rows of x (all, columns) → (rows, columns). @param rows - ascending; without, all */
+export function takeRows(x: Matrix, rows?: Int32Array): Matrix {
   const [all, columns] = x.shape;
-  if (rows.length === all) return x;
+  if (rows === undefined || rows.length === all) return x;
   const op = tf.customGrad((...inputs) => {
     const [from] = inputs as unknown as [Matrix];
     const gradFunc = (dy: tf.Tensor): tf.Tensor[] => {
@@ -50,6 +50,28 @@ function eachRun(rows: Int32Array, visit: (first: number, last: number, row: num
     const row = rows[first] ?? NaN;
     for (last = first + 1; rows[last] === row + last - first;) last++;
     visit(first, last, row);
+  }
+}
+
+/** x (all, columns) with f (rows, columns) added to those rows of it. @param rows - ascending */
+export function addToRows(x: Matrix, f: Matrix, rows: Int32Array): Matrix {
+  const op = tf.customGrad((...inputs) => {
+    const [input, branch] = inputs as unknown as [Matrix, Matrix];
+    const value = emptyMatrix(...x.shape);
+    elements(value).set(elements(input));
+    addRows(elements(branch), rows, elements(value), x.shape[1]);
+    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [tf.reshape(dy, dy.shape), copyOfRows(dy as Matrix, rows)];
+    return { value, gradFunc };
+  });
+  return op(x, f);
+}
+
+/** Adds row i of f to row `rows[i]`. */
+export function addRows(f: Float32Array, rows: Int32Array, into: Float32Array, columns: number): void {
+  for (const [i, row] of rows.entries()) {
+    for (let c = 0; c < columns; c++) {
+      into[row * columns + c] = (into[row * columns + c] ?? 0) + (f[i * columns + c] ?? 0);
+    }
   }
 }
 
