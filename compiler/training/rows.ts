@@ -23,7 +23,7 @@ export function takeRows(x: Matrix, rows?: Int32Array): Matrix {
 }
 
 /** What `takeRows` computes, with no gradient. */
-export function copyOfRows(x: Matrix, rows: Int32Array): Matrix {
+function copyOfRows(x: Matrix, rows: Int32Array): Matrix {
   const [, columns] = x.shape;
   const taken = emptyMatrix(rows.length, columns);
   gather(elements(x), rows, elements(taken), columns);
@@ -53,21 +53,33 @@ function eachRun(rows: Int32Array, visit: (first: number, last: number, row: num
   }
 }
 
-/** x (all, columns) with f (rows, columns) added to those rows of it. @param rows - ascending */
-export function addToRows(x: Matrix, f: Matrix, rows: Int32Array): Matrix {
+/** What is added to some rows of a matrix. */
+export interface Branch {
+  /** Ascending. */
+  readonly rows: Int32Array;
+  /** (rows, columns) */
+  readonly f: Matrix;
+}
+
+/** x (all, columns) with each branch added to its rows. */
+export function addToRows(x: Matrix, branches: readonly Branch[]): Matrix {
   const op = tf.customGrad((...inputs) => {
-    const [input, branch] = inputs as unknown as [Matrix, Matrix];
+    const [input, ...added] = inputs.slice(0, 1 + branches.length) as [Matrix, ...Matrix[]];
     const value = emptyMatrix(...x.shape);
-    elements(value).set(elements(input));
-    addRows(elements(branch), rows, elements(value), x.shape[1]);
-    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [tf.reshape(dy, dy.shape), copyOfRows(dy as Matrix, rows)];
+    const into = elements(value);
+    into.set(elements(input));
+    for (const [i, { rows, f }] of branches.entries()) addRows(elements(added[i] ?? f), rows, into, x.shape[1]);
+    const gradFunc = (dy: tf.Tensor): tf.Tensor[] => [
+      tf.reshape(dy, dy.shape),
+      ...branches.map(({ rows }) => copyOfRows(dy as Matrix, rows)),
+    ];
     return { value, gradFunc };
   });
-  return op(x, f);
+  return op(x, ...branches.map(({ f }) => f));
 }
 
 /** Adds row i of f to row `rows[i]`. */
-export function addRows(f: Float32Array, rows: Int32Array, into: Float32Array, columns: number): void {
+function addRows(f: Float32Array, rows: Int32Array, into: Float32Array, columns: number): void {
   for (const [i, row] of rows.entries()) {
     for (let c = 0; c < columns; c++) {
       into[row * columns + c] = (into[row * columns + c] ?? 0) + (f[i * columns + c] ?? 0);

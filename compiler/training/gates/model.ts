@@ -84,7 +84,8 @@ export function routedForward(parameters: Parameters, shape: ModelShape, input: 
     const rows = Int32Array.from(decision.isOpen.flatMap((open, row) => (open ? [row] : [])));
     if (rows.length === 0) return x;
     const f = branch(decision, rows);
-    return addToRows(x, config.weighting === 'probability' ? weighted(f, takeRows(decision.score, rows)) : f, rows);
+    const isWeighted = config.weighting === 'probability';
+    return addToRows(x, [{ rows, f: isWeighted ? weighted(f, takeRows(decision.score, rows)) : f }]);
   };
   const cache = createCache(config);
   let x = parts.embedding();

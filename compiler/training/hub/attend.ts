@@ -101,17 +101,19 @@ export interface AttendInput {
   readonly rows: Int32Array;
   /** Of this pass. */
   readonly live: Entries;
+  /** Whether the rows leave nothing: `live` is then of a pass that has ended. */
+  readonly isAside: boolean;
   /** Of the pass before; its visits have these gradients if they are computed after those here. */
   readonly before: Entries | undefined;
 }
 
-/** Changes `live`. @param qkv (queries, 3 · hidden) @returns (queries, hidden) */
+/** Changes `live`, unless aside; then there is no gradient. @param qkv (queries, 3 · hidden) @returns (queries, hidden) */
 export function attend(qkv: Matrix, input: AttendInput): Matrix {
   const { shape, rows, live } = input;
   const queries = qkv.shape[0];
   const op = tf.customGrad((...inputs) => {
     const [own, save] = inputs as unknown as [Matrix, tf.GradSaveFunc];
-    leaveKv(own, input);
+    if (!input.isAside) leaveKv(own, input);
     const keys = gatherKeys(input);
     const chances = emptyMatrix(shape.heads * queries, causalStride(shape.tokens));
     const self = emptyMatrix(shape.heads, queries);

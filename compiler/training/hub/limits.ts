@@ -4,6 +4,8 @@ import type { Matrix } from '../matmul.ts';
 import { elements } from '../matmul.ts';
 import { chancesOf } from './chances.ts';
 import { zeroMatrix } from '../rows.ts';
+import { addCreditSlopes } from './credit.ts';
+import type { Outcome } from './credit.ts';
 import type { Hop } from './walk.ts';
 
 export interface Limits {
@@ -23,9 +25,9 @@ export interface Limits {
  * hops that go to block b, and q_b the mean of what the hub gives it among the blocks (Fedus et al., 2021).
  *
  * d counts hops; its gradient is that of the hops that the hub's probabilities let expect along the walks, Σ_h Π_{k≤h} (1 −
- * p_k(exit)). u is constant.
+ * p_k(exit)). u is constant. The gradient of the loss with respect to the scores is that of `outcome`.
  */
-export function limited(loss: tf.Scalar, hops: readonly Hop[], limits: Limits): tf.Scalar {
+export function limited(loss: tf.Scalar, hops: readonly Hop[], limits: Limits, outcome?: Outcome): tf.Scalar {
   const { tokens, maxHops, target, budget, balance } = limits;
   const usage = blockUsage(hops, limits.blocks);
   const depth = usage.hops / tokens / maxHops;
@@ -43,6 +45,7 @@ export function limited(loss: tf.Scalar, hops: readonly Hop[], limits: Limits): 
       const into = slopes.map((matrix) => elements(matrix));
       addHopSlopes(decisions, into, { tokens, factor: factor * slope });
       addEvenSlopes(decisions, into, { usage, factor: factor * balance });
+      if (outcome !== undefined) addCreditSlopes(decisions, into, outcome, factor / tokens);
       return [tf.reshape(dy, []), ...slopes];
     };
     return { value, gradFunc };

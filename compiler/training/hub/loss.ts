@@ -2,12 +2,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { noiseAt } from '../gates/loss.ts';
 import type { RoutedLoss } from '../gates/loss.ts';
+import { surprises } from '../gates/ops.ts';
 import type { RoutedSettings } from '../gates/settings.ts';
 import type { Matrix } from '../matmul.ts';
 import type { Parameters } from '../model.ts';
 import { crossEntropy } from '../ops.ts';
 import { mixSeeds, seededRandom } from '../random.ts';
 import type { Share, TrainSettings } from '../settings.ts';
+import { drawTurns } from './credit.ts';
 import type { Leavings } from './entries.ts';
 import { blockUsage, limited } from './limits.ts';
 import type { HubSettings } from './settings.ts';
@@ -49,12 +51,19 @@ export function hubLoss(
   while (passes.length < hub.unroll) {
     passes.push(walk(parameters, shape, { ...input, before: passes.at(-1)?.leavings ?? before }));
   }
-  const { x, hops, parts } = walk(parameters, shape, { ...input, before: passes.at(-1)?.leavings ?? before });
+  const last = { ...input, before: passes.at(-1)?.leavings ?? before };
+  const { x, hops, parts, leavings } = walk(parameters, shape, last);
+  const logits = parts.head(behind(x, passes));
+  const turns = drawTurns(hops, ids.length, seededRandom(mixSeeds(settings.seed, work.step, work.worker, config.maxHops)));
+  const turnedNats = tf.tidy(() => {
+    const turned = walk(parameters, shape, { ...last, turns, beside: leavings });
+    return surprises(turned.parts.head(turned.x), targets);
+  });
   const { blocks, maxHops } = config;
   const limits = { tokens: ids.length, blocks, maxHops, target, budget, balance: hub.balance };
   const usage = blockUsage(hops, blocks);
   return {
-    loss: limited(crossEntropy(parts.head(behind(x, passes)), targets), hops, limits),
+    loss: limited(crossEntropy(logits, targets), hops, limits, { turns, turnedNats, nats: surprises(logits, targets) }),
     measured: { depth: usage.hops / ids.length / maxHops, distance: 0, usage: usage.shares },
   };
 }

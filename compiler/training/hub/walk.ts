@@ -14,9 +14,8 @@ import { attend, planSight } from './attend.ts';
 import { createPass } from './entries.ts';
 import type { Leavings } from './entries.ts';
 import { highest, hubScores } from './router.ts';
-import { takeRows } from '../rows.ts';
-import { makeMoves } from './straight-through.ts';
-import type { Move } from './straight-through.ts';
+import { addToRows, takeRows } from '../rows.ts';
+import type { Turns } from './credit.ts';
 
 export interface WalkInput extends ModelInput {
   readonly config: RadialConfig;
@@ -24,6 +23,10 @@ export interface WalkInput extends ModelInput {
   readonly noise?: ((hop: number) => Float32Array) | undefined;
   /** What the pass before left. */
   readonly before?: Leavings | undefined;
+  /** What a walk with the same `before` left: this one goes beside it, each token for itself, and leaves nothing. */
+  readonly beside?: Leavings;
+  /** Decisions that are made otherwise. */
+  readonly turns?: Turns;
 }
 
 /** What was decided at one hop. */
@@ -49,9 +52,9 @@ export interface Walked {
 
 /** @param parameters - of the model and of the hub */
 export function walk(parameters: Parameters, shape: ModelShape, input: WalkInput): Walked {
-  const { config, ids, batch, before } = input;
+  const { config, ids, batch, before, beside } = input;
   const parts = modelParts(parameters, shape, input);
-  const pass = createPass({ tokens: ids.length, hidden: shape.hidden }, before);
+  const pass = createPass({ tokens: ids.length, hidden: shape.hidden }, before, beside);
   const sight = { batch, tokens: ids.length / batch, heads: shape.heads, headDim: shape.hidden / shape.heads };
   const branch = (block: number, hop: number, rows: Int32Array, x: Matrix): Matrix => {
     const layer = block >> 1;
@@ -69,11 +72,11 @@ export function walk(parameters: Parameters, shape: ModelShape, input: WalkInput
     const scores = hubScores(parameters, config, takeRows(x, rows), hop);
     const decided = choose(scores, rows, { ...input, hop, at, tokens: sight.tokens });
     hops.push({ rows, scores, ...decided });
-    const moves = movesOf(decided.choices, rows, config.blocks).map((move): Move => {
-      for (const row of move.rows) at[row] = move.block;
-      return { ...move, f: branch(move.block, hop, move.rows, takeRows(x, move.rows)) };
+    const moves = movesOf(decided.choices, rows, config.blocks).map(({ block, rows: moved }) => {
+      for (const row of moved) at[row] = block;
+      return { rows: moved, f: branch(block, hop, moved, takeRows(x, moved)) };
     });
-    if (moves.length > 0) x = makeMoves(x, scores, moves, decided.isFree);
+    if (moves.length > 0) x = addToRows(x, moves);
     rows = rows.filter((_, i) => decided.choices[i] !== config.blocks);
   }
   return { x, hops, leavings: pass.leavings(), parts };
@@ -82,6 +85,7 @@ export function walk(parameters: Parameters, shape: ModelShape, input: WalkInput
 interface Choosing {
   readonly config: RadialConfig;
   readonly noise?: ((hop: number) => Float32Array) | undefined;
+  readonly turns?: Turns | undefined;
   readonly hop: number;
   /** The block that each token is at. */
   readonly at: Int32Array;
@@ -92,7 +96,7 @@ interface Choosing {
 function choose(
   scores: Matrix,
   rows: Int32Array,
-  { config, noise, hop, at, tokens }: Choosing,
+  { config, noise, turns, hop, at, tokens }: Choosing,
 ): Pick<Hop, 'choices' | 'isFree'> {
   const columns = config.blocks + 1;
   const values = scores.dataSync<'float32'>();
@@ -102,6 +106,7 @@ function choose(
   const choices = Int32Array.from(rows, (row, i) => {
     const from = at[row] ?? -1;
     if (isFree[i] === 0) return from + 1;
+    if (turns?.hops[row] === hop) return turns.successors[row] ?? NaN;
     for (let c = 0; c < columns; c++) noisy[c] = (values[i * columns + c] ?? NaN) + (offsets?.[row * columns + c] ?? 0);
     return highest(noisy, from);
   });
@@ -109,13 +114,12 @@ function choose(
 }
 
 /** Who goes to which block, without those that leave. */
-function movesOf(choices: Int32Array, rows: Int32Array, blocks: number): Omit<Move, 'f'>[] {
-  const placesOf = Array.from({ length: blocks + 1 }, (): number[] => []);
-  for (let i = 0; i < choices.length; i++) placesOf[choices[i] ?? NaN]?.push(i);
-  return placesOf.slice(0, blocks).flatMap((list, block) => {
-    const places = Int32Array.from(list);
-    return list.length === 0 ? [] : [{ block, places, rows: places.map((i) => rows[i] ?? 0) }];
-  });
+function movesOf(choices: Int32Array, rows: Int32Array, blocks: number): { block: number; rows: Int32Array }[] {
+  const lists = Array.from({ length: blocks + 1 }, (): number[] => []);
+  for (const [i, row] of rows.entries()) lists[choices[i] ?? NaN]?.push(row);
+  return lists
+    .slice(0, blocks)
+    .flatMap((list, block) => (list.length === 0 ? [] : [{ block, rows: Int32Array.from(list) }]));
 }
 
 /** Walks so many times without gradients. @returns what the last of these passes left */

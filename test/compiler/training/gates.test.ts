@@ -41,7 +41,7 @@ describe('gates in training', () => {
           [4, 3],
           [2, 3],
         ],
-        (x, f) => addToRows(x as Matrix, f as Matrix, Int32Array.of(0, 3)),
+        (x, f) => addToRows(x as Matrix, [{ rows: Int32Array.of(0, 3), f: f as Matrix }]),
       );
     });
 

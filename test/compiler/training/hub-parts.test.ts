@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { attend, planSight, source } from '../../../compiler/training/hub/attend.ts';
 import { createCollapseTally } from '../../../compiler/training/hub/collapse.ts';
+import { addCreditSlopes, drawTurns } from '../../../compiler/training/hub/credit.ts';
 import { limited } from '../../../compiler/training/hub/limits.ts';
 import { highest } from '../../../compiler/training/hub/router.ts';
-import { addEntry, takeRows } from '../../../compiler/training/rows.ts';
-import { makeMoves } from '../../../compiler/training/hub/straight-through.ts';
+import { addEntry, addToRows, takeRows } from '../../../compiler/training/rows.ts';
 import type { Hop } from '../../../compiler/training/hub/walk.ts';
 import { startBackend } from '../../../compiler/training/index.ts';
 import type { Matrix } from '../../../compiler/training/matmul.ts';
@@ -67,6 +67,7 @@ describe('parts of a hub in training', () => {
               sight: sights[i] ?? sights[0],
               rows,
               live: left,
+              isAside: false,
               before: { kv: lent },
             }),
           );
@@ -75,31 +76,74 @@ describe('parts of a hub in training', () => {
       );
     });
 
-    it('makeMoves: of what blocks add, and straight through to the scores of those that were free', () => {
-      const isFree = Uint8Array.of(1, 0, 1);
-      const f = tf.tensor2d([1, 2, -1, 0.5], [2, 2]);
-      const move = (block: number, row: number, place: number, added: Matrix): Parameters<typeof makeMoves>[2] => [
-        { block, rows: Int32Array.of(row, row + 2), places: Int32Array.of(place, place + 1), f: added },
-      ];
-      const scores = tf.tensor2d([0.3, -0.2, 0.9, 1, 2, 3, -1, 0.4, 0.1], [3, 3]);
+    it('addToRows', () => {
+      const [first, second] = [Int32Array.of(1, 3), Int32Array.of(0)];
       checkGradient(
         [
           [4, 2],
           [2, 2],
+          [1, 2],
         ],
-        (x, added) => makeMoves(x as Matrix, scores, move(2, 1, 1, added as Matrix), isFree),
+        (x, f, g) =>
+          addToRows(x as Matrix, [
+            { rows: first, f: f as Matrix },
+            { rows: second, f: g as Matrix },
+          ]),
       );
-      const x = tf.zeros<tf.Rank.R2>([4, 2]);
-      const dy = tf.tensor2d([9, 9, 3, 1, 9, 9, -2, 4], [4, 2]);
-      const slope = tf.grad((given) => makeMoves(x, given as Matrix, move(2, 1, 1, f), isFree))(scores, dy);
-      // Of the row that was free and moved: Σ dy · f = -2 · -1 + 4 · 0.5, times the gradient of ln p.
-      const powers = [-1, 0.4, 0.1].map(Math.exp);
-      const total = powers.reduce((a, b) => a + b, 0);
-      const expected = [0, 0, 0, 0, 0, 0, ...powers.map((p, c) => 4 * ((c === 2 ? 1 : 0) - p / total))];
-      slope.dataSync().forEach((value, i) => {
-        assert.ok(Math.abs(value - (expected[i] ?? NaN)) < 1e-5, `score ${i}: ${value}, not ${expected[i]}`);
-      });
     });
+  });
+
+  it('credit: in the mean the slope of the expected loss as probability moves from what was chosen to the others', () => {
+    const points = [
+      [0.3, -0.2, 0.9, 1, 2, 0.5],
+      [-1, 0.4, 0.1],
+    ].map((values) => tf.tensor2d(values, [values.length / 3, 3]));
+    /** The second token leaves at once. */
+    const hops: Hop[] = [
+      {
+        rows: Int32Array.of(0, 1),
+        choices: Int32Array.of(0, 2),
+        isFree: Uint8Array.of(1, 1),
+        scores: points[0] as Matrix,
+      },
+      { rows: Int32Array.of(0), choices: Int32Array.of(1), isFree: Uint8Array.of(1), scores: points[1] as Matrix },
+    ];
+    /** By hop, token and successor. */
+    const losses = [
+      [
+        [1, 3, 0.5],
+        [2, -1, 4],
+      ],
+      [[0.2, 1, 2.5]],
+    ];
+    const nats = Float32Array.of(1, 4);
+    const [random, draws] = [seededRandom(3), 20_000];
+    const means = points.map(({ size }) => new Float64Array(size));
+    for (let draw = 0; draw < draws; draw++) {
+      const turns = drawTurns(hops, 2, random);
+      const turnedNats = nats.map(
+        (_, row) => losses[turns.hops[row] ?? NaN]?.[row]?.[turns.successors[row] ?? NaN] ?? NaN,
+      );
+      const slopes = points.map(({ size }) => new Float32Array(size));
+      addCreditSlopes(hops, slopes, { turns, nats, turnedNats }, 1 / draws);
+      for (const [h, mean] of means.entries()) slopes[h]?.forEach((slope, i) => (mean[i] = (mean[i] ?? NaN) + slope));
+    }
+    for (const [h, { rows, choices, scores }] of hops.entries()) {
+      const chances = tf.softmax(scores).arraySync();
+      const expected = [...rows].flatMap((row, i) => {
+        const [slopes, chosen] = [[0, 0, 0], choices[i] ?? NaN];
+        for (let c = 0; c < 3; c++) {
+          const moved = (chances[i]?.[chosen] ?? NaN) * (chances[i]?.[c] ?? NaN);
+          const slope = moved * ((losses[h]?.[row]?.[c] ?? NaN) - (nats[row] ?? NaN));
+          slopes[c] = (slopes[c] ?? NaN) + slope;
+          slopes[chosen] = (slopes[chosen] ?? NaN) - slope;
+        }
+        return slopes;
+      });
+      means[h]?.forEach((mean, i) => {
+        assert.ok(Math.abs(mean - (expected[i] ?? NaN)) < 0.01, `hop ${h}, score ${i}: ${mean}, not ${expected[i]}`);
+      });
+    }
   });
 
   it('limited: the hops to be expected, and the evenness of what the hub gives, by finite differences', () => {

@@ -9,7 +9,9 @@ import { evaluateHub, pathsOf } from '../../../compiler/training/hub/evaluate.ts
 import { writeHub } from '../../../compiler/training/hub/export.ts';
 import type { HubSettings } from '../../../compiler/training/hub/settings.ts';
 import { hubSpecs } from '../../../compiler/training/hub/router.ts';
+import { drawTurns } from '../../../compiler/training/hub/credit.ts';
 import { walk, walkAhead } from '../../../compiler/training/hub/walk.ts';
+import type { Walked } from '../../../compiler/training/hub/walk.ts';
 import {
   initialState,
   loadTrainedModel,
@@ -82,6 +84,37 @@ describe('a hub in training', () => {
       });
     });
   }
+
+  it('finds for all tokens at once what each alone would lose, had it gone elsewhere', () => {
+    const tokens = 6;
+    const specs = hubSpecs(config, shape.hidden, parameterSpecs(shape));
+    const parameters = parameterTensors(specs, drawn(specs, 21));
+    const ids = Int32Array.from({ length: 2 * tokens }, (_, i) => (7 * i + 3) % shape.vocab);
+    const input = { ids, batch: 2, config };
+    const logitsOf = ({ parts, x }: Walked): number[][] => parts.head(x).arraySync();
+    const before = walkAhead(parameters, shape, input, tokens);
+    const plain = walk(parameters, shape, { ...input, before });
+    const turns = drawTurns(plain.hops, ids.length, seededRandom(2));
+    assert.ok(turns.hops.every((hop, row) => (row % tokens < config.anchors ? hop === -1 : hop >= 0)));
+    const beside = plain.leavings;
+    const together = logitsOf(walk(parameters, shape, { ...input, before, turns, beside }));
+    const nobody = new Int16Array(ids.length).fill(-1);
+    assert.deepEqual(
+      logitsOf(walk(parameters, shape, { ...input, before, turns: { ...turns, hops: nobody }, beside })),
+      logitsOf(plain),
+    );
+    let changed = 0;
+    for (let row = 0; row < ids.length; row++) {
+      const alone = { ...input, turns: { ...turns, hops: nobody.with(row, turns.hops[row] ?? -1) } };
+      const left = walkAhead(parameters, shape, alone, tokens);
+      const expected = logitsOf(walk(parameters, shape, { ...alone, before: left }))[row] ?? [];
+      for (const [i, logit] of (together[row] ?? []).entries()) {
+        assert.ok(Math.abs(logit - (expected[i] ?? NaN)) < 1e-4, `row ${row}: ${logit}, not ${expected[i]}`);
+      }
+      changed += Number(String(expected) !== String(logitsOf(plain)[row]));
+    }
+    assert.ok(changed > tokens, `${changed}`);
+  });
 
   it('has the gradient of its loss, for a fixed route and what the passes left that it does not go through', function () {
     this.timeout(240_000);
