@@ -1,15 +1,12 @@
 /** @file What is trained: its parameters, and the loss of a batch. A dense model, or one with gates. */
 import * as tf from '@tensorflow/tfjs-core';
-import { readGates } from './gates/export.ts';
-import type { TrainedGates } from './gates/export.ts';
-import { gateSpecs, openGates } from './gates/model.ts';
+import { gateSpecs } from './gates/model.ts';
 import { denseLogits, routedLoss } from './gates/loss.ts';
 import type { Measured } from './gates/loss.ts';
-import { readHub } from './hub/export.ts';
 import type { Leavings } from './hub/entries.ts';
 import { hubLoss, prepareHub } from './hub/loss.ts';
-import { hubSpecs, planFirstWalk } from './hub/router.ts';
-import { forward, initialParameters, parameterCount, parameterSpecs, parameterTensors } from './model.ts';
+import { hubSpecs } from './hub/router.ts';
+import { forward, parameterCount, parameterSpecs, parameterTensors } from './model.ts';
 import type { Parameters, ParameterSpec } from './model.ts';
 import { crossEntropy } from './ops.ts';
 import type { Share, TrainSettings } from './settings.ts';
@@ -84,19 +81,4 @@ export function trainedSpecs({ shape, routed }: TrainSettings): readonly Paramet
   if (routed === undefined) return base;
   const specsOf = routed.hub === undefined ? gateSpecs : hubSpecs;
   return specsOf(routed.config, shape.hidden, routed.mode === 'joint' ? base : []);
-}
-
-/**
- * First values; `model` and `gates`, where they are given, instead of random ones and of gates that are open,
- * or a hub that goes through the blocks in order.
- */
-export function firstParameters(settings: TrainSettings, model?: Float32Array, gates?: TrainedGates): Float32Array {
-  const specs = trainedSpecs(settings);
-  const flat = initialParameters(specs, settings.seed);
-  if (model !== undefined && settings.routed?.mode !== 'distill') flat.set(model);
-  const { routed, shape } = settings;
-  if (routed?.hub === undefined) openGates(specs, flat);
-  else if (gates === undefined) planFirstWalk(routed.config, routed.hub.firstHops, { specs, flat });
-  if (gates !== undefined) (routed?.hub === undefined ? readGates : readHub)(gates, shape.hidden, { specs, flat });
-  return flat;
 }

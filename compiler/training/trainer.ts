@@ -7,7 +7,8 @@ import type { Measured } from './gates/loss.ts';
 import { gradientNorm, learningRateAt, optimizerStep } from './optimizer.ts';
 import type { TrainSettings } from './settings.ts';
 import type { RunState } from './state.ts';
-import { firstParameters, trainedSpecs } from './trainee.ts';
+import { firstParameters } from './first-parameters.ts';
+import { trainedSpecs } from './trainee.ts';
 
 export interface StepReport {
   /** Steps done, this one included. */

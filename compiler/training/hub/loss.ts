@@ -54,7 +54,11 @@ export function hubLoss(
   const last = { ...input, before: passes.at(-1)?.leavings ?? before };
   const { x, hops, parts, leavings } = walk(parameters, shape, last);
   const logits = parts.head(behind(x, passes));
-  const turns = drawTurns(hops, ids.length, seededRandom(mixSeeds(settings.seed, work.step, work.worker, config.maxHops)));
+  const turns = drawTurns(
+    hops,
+    ids.length,
+    seededRandom(mixSeeds(settings.seed, work.step, work.worker, config.maxHops)),
+  );
   const turnedNats = tf.tidy(() => {
     const turned = walk(parameters, shape, { ...last, turns, beside: leavings });
     return surprises(turned.parts.head(turned.x), targets);

@@ -26,7 +26,8 @@ import type { Checkpoint, StepReport } from '../../../compiler/training/index.ts
 import { parameterSpecs, parameterTensors } from '../../../compiler/training/model.ts';
 import { normals, seededRandom } from '../../../compiler/training/random.ts';
 import { lossAndGradient } from '../../../compiler/training/step.ts';
-import { firstParameters, trainedSpecs, traineeOf } from '../../../compiler/training/trainee.ts';
+import { firstParameters } from '../../../compiler/training/first-parameters.ts';
+import { trainedSpecs, traineeOf } from '../../../compiler/training/trainee.ts';
 import { compiled } from '../../support/compiled.ts';
 import { hub } from '../../support/routers.ts';
 import { dot } from './check-gradient.ts';
