@@ -1,8 +1,8 @@
 /**
- * @file Reports what the last `npm test` covered, and fails below the thresholds of `.c8rc.json`.
+ * @file Reports what the last `npm run coverage` covered, and fails below the thresholds of `.c8rc.json`.
  *
  * A file that compiles to nothing (it only declares types) never runs; it is left out of the count.
- * Arguments go to `c8 report`: `--reporter=text` lists every file.
+ * The pages are in `coverage/`. Arguments go to `c8 report`.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
