@@ -1,24 +1,14 @@
 /** @file Writing artifacts: all or nothing, the same bytes for the same input. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bosRule, describeProgram, writeArtifact } from '../../../compiler/artifact/index.ts';
+import { describeProgram, writeArtifact } from '../../../compiler/artifact/index.ts';
 import type { ArtifactContents } from '../../../compiler/artifact/index.ts';
-import { createChunkWriter } from '../../../compiler/artifact/chunks.ts';
-import { CHUNK_BYTES, readManifest } from '../../../runtime/artifact/index.ts';
+import { readManifest } from '../../../runtime/artifact/index.ts';
 import type { ProgramInfo } from '../../../runtime/artifact/index.ts';
 import { load } from '../../../runtime/index.ts';
-import { hasCode, toyContents, toyLoader, toyProgram, toySource, withFolder } from '../../runtime/toy.ts';
+import { hasCode, toyContents, toyLoader, toySource, withFolder } from '../../runtime/toy.ts';
 
 const options = { loader: toyLoader };
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -262,129 +252,3 @@ async function asNobody(operation: () => Promise<unknown>): Promise<unknown> {
     process.seteuid(id);
   }
 }
-
-describe('chunks', () => {
-  it('have 16 MiB each, but the last', () =>
-    withFolder(async (folder) => {
-      const writer = createChunkWriter(folder);
-      const bytes = Uint8Array.from({ length: 1 << 20 }, (_, i) => i % 251);
-      for (let at = 100; at < 2 * CHUNK_BYTES; at += bytes.byteLength) writer.write(at, bytes);
-      const total = 2 * CHUNK_BYTES + 5000;
-      const entries = writer.finish(total);
-      writer.close();
-      assert.deepEqual(
-        entries.map((entry) => entry.bytes),
-        [CHUNK_BYTES, CHUNK_BYTES, 5000],
-      );
-      const joined = Buffer.concat(entries.map(({ file }) => readFileSync(join(folder, file))));
-      assert.equal(joined.byteLength, total);
-      assert.deepEqual([...joined.subarray(98, 104)], [0, 0, 0, 1, 2, 3]);
-      const end = 100 + 32 * bytes.byteLength;
-      assert.equal(joined[end - 1], bytes.at(-1));
-      assert.ok(joined.subarray(end).every((byte) => byte === 0));
-      for (const { file, sha256: hash } of entries) assert.equal(file.slice(-68), `${hash}.bin`);
-    }));
-
-  it('end where the image ends', () =>
-    withFolder(async (folder) => {
-      const writer = createChunkWriter(folder);
-      writer.write(0, new Uint8Array(CHUNK_BYTES));
-      assert.equal(writer.finish(CHUNK_BYTES).length, 1);
-      assert.equal(statSync(join(folder, 'weights')).isDirectory(), true);
-    }));
-});
-
-describe('describeProgram', () => {
-  it('needs a planned program', () => {
-    const facts = {
-      family: 'toy',
-      target: 'wasm-simd',
-      dtype: 'fp32',
-      tokens: { bos: null, addBos: false, eos: [] },
-      labels: [],
-    };
-    const program = toyProgram();
-    assert.throws(() => describeProgram({ ...program, memory: null }, facts), /internal: the memory/);
-    const buffers = program.buffers.map((buffer) => ({ ...buffer, at: null }));
-    assert.throws(() => describeProgram({ ...program, buffers }, facts), /internal: buffer \$ids/);
-    assert.throws(() => describeProgram({ ...program, buffers: [] }, facts), /internal: the program has no buffer/);
-  });
-
-  it('gives the KV plan in bytes and the image of an image program', () => {
-    const facts = {
-      family: 'vit',
-      target: 'wasm-simd',
-      dtype: 'fp32',
-      tokens: { bos: null, addBos: false, eos: [] },
-      labels: [],
-    };
-    const base = toyProgram();
-    const attrs = { channels: 3, height: 8, width: 4, size: 4 };
-    const info = describeProgram(
-      {
-        ...base,
-        task: 'image-classification',
-        bodies: [
-          { name: 'entry', formals: [], kernels: [{ kind: 'patchify', out: null, inputs: {}, attrs }], fill: [] },
-        ],
-        kv: {
-          slots: 16,
-          width: 8,
-          lists: 2,
-          pages: 6,
-          pagesPerList: 3,
-          entriesPerList: 40,
-          bytesPerTokenStatic: 128,
-          bytesPerTokenWorst: 256,
-          at: 0,
-        },
-      },
-      facts,
-    );
-    assert.deepEqual(info.shapes.image, { channels: 3, height: 8, width: 4 });
-    assert.equal(info.kv?.pageBytes, 2 * 16 * 8 * 4);
-  });
-});
-
-describe('bosRule', () => {
-  const template = (id: string): object => ({
-    type: 'TemplateProcessing',
-    single: [{ SpecialToken: { id, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
-    special_tokens: { [id]: { id, ids: [5], tokens: [id] } },
-  });
-  const level = { type: 'ByteLevel' };
-
-  it('follows the configuration, then the template', () => {
-    const tokenizer = {
-      post_processor: template('<s>'),
-      added_tokens: [{ id: 9, content: '<bos>' }],
-      model: { vocab: { plain: 3 } },
-    };
-    assert.deepEqual(bosRule(tokenizer, undefined, null), { bos: 5, addBos: true });
-    assert.deepEqual(bosRule(tokenizer, { add_bos_token: false }, 1), { bos: 5, addBos: false });
-    const bare = { ...tokenizer, post_processor: level };
-    assert.deepEqual(bosRule(bare, { add_bos_token: true, bos_token: '<bos>' }, 1), { bos: 9, addBos: true });
-    assert.deepEqual(bosRule(bare, { add_bos_token: true, bos_token: { content: 'plain' } }, 1), {
-      bos: 3,
-      addBos: true,
-    });
-    assert.deepEqual(bosRule(bare, { add_bos_token: true }, 1), { bos: 1, addBos: true });
-    assert.deepEqual(bosRule(bare, { bos_token: '<bos>' }, 1), { bos: 9, addBos: false });
-    assert.deepEqual(bosRule(bare, { add_bos_token: true }, null), { bos: null, addBos: false });
-  });
-
-  it('looks into sequences of post processors', () => {
-    const post_processor = { type: 'Sequence', processors: [level, template('<s>')] };
-    assert.deepEqual(bosRule({ post_processor }, {}, null), { bos: 5, addBos: true });
-  });
-
-  it('survives what it does not expect', () => {
-    const odd = [null, 3, [], { post_processor: 3 }, { post_processor: { type: 'TemplateProcessing', single: [3] } }];
-    for (const tokenizer of odd) assert.deepEqual(bosRule(tokenizer, 'x', null), { bos: null, addBos: false });
-    const empty = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '__proto__' } }], special_tokens: {} };
-    assert.deepEqual(bosRule({ post_processor: empty }, { bos_token: 'constructor' }, null), {
-      bos: null,
-      addBos: false,
-    });
-  });
-});
