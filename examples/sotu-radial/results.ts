@@ -7,7 +7,8 @@
  * DIR is what texts.ts writes. Each model with routers is evaluated on all held-out text, studied beside the dense one on the
  * sample (`radialc study`: oracles, baselines and decode times take many passes), and compared with an oracle of about its
  * depth (`radialc oracle --router`). `--joint-dense` is a dense model of the same training as the joint one, `--hub-compute` and
- * `--hub-parameters` are those of the compute and the parameters of the hub. Writes results.json beside this file, and prints tables as Markdown.
+ * `--hub-parameters` are those of the compute and the parameters of the hub. Writes results.json beside this file, or `--out FILE`,
+ * and prints tables as Markdown.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -82,6 +83,7 @@ const { values: options } = parseArgs({
     targets: { type: 'string', default: '0.7,0.6' },
     'hub-target': { type: 'string', default: '16' },
     texts: { type: 'string', default: '.cache/sotu' },
+    out: { type: 'string', default: join(dirname(fileURLToPath(import.meta.url)), 'results.json') },
     // All of the held-out text takes a minute for each model.
     'no-whole': { type: 'boolean', default: false },
     ratios: { type: 'string', default: '0.05,0.08,0.1,0.12,0.15,0.2,0.3' },
@@ -204,8 +206,7 @@ try {
   });
   const rows = [...rowsOfGates, ...hubRows];
   const routers = models.map(({ method, dir }) => agreement(dir, method));
-  const out = join(dirname(fileURLToPath(import.meta.url)), 'results.json');
-  writeFileSync(out, `[\n${rows.map((row) => ` ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
+  writeFileSync(options.out, `[\n${rows.map((row) => ` ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
   const cell = (value: number | null, digits: number): string => (value === null ? '' : value.toFixed(digits));
   const lines = rows.map(
     (row) =>
