@@ -37,6 +37,8 @@ export interface SessionRequest {
   readonly tokenizer: TokenizerFiles;
   /** The parameters of the model to begin with; `distill` does not change them. */
   readonly model?: Float32Array | undefined;
+  /** The parameters of the teacher that the settings name. */
+  readonly teacher?: Float32Array | undefined;
   /** The gates to begin with, of the config of the settings. */
   readonly gates?: TrainedGates | undefined;
   readonly checkpointEvery: number;
@@ -78,10 +80,16 @@ export async function runSession(request: SessionRequest): Promise<number> {
   if (!resume) requireNoState(statePath);
   mkdirSync(out, { recursive: true });
   const begin = initialState(settings, model, request.gates);
-  const identity = identityOf(settings, text, model === undefined ? undefined : begin.parameters, model);
+  const identity = identityOf(
+    settings,
+    text,
+    model === undefined ? undefined : begin.parameters,
+    model,
+    request.teacher,
+  );
   const start = resume ? loadState(statePath, identity) : begin;
   request.onBegin?.({ parameters: trainedCount(settings), step: start.step });
-  const frozen = settings.routed?.mode === 'distill' ? sharedCopy(model) : new Float32Array();
+  const frozen = sharedCopy(settings.routed?.mode === 'distill' ? model : request.teacher);
   const log = (entry: object): void => {
     appendFileSync(join(out, 'log.jsonl'), `${JSON.stringify(entry)}\n`);
   };
@@ -124,8 +132,7 @@ function identityOf(
   return `${JSON.stringify(fixed)} text ${hash(text)}${models.join('')}`;
 }
 
-function sharedCopy(model: Float32Array | undefined): Float32Array {
-  if (model === undefined) throw new Error('internal: distill without a model');
+function sharedCopy(model: Float32Array = new Float32Array()): Float32Array {
   const shared = new Float32Array(new SharedArrayBuffer(model.byteLength));
   shared.set(model);
   return shared;

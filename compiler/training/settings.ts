@@ -17,6 +17,8 @@ export interface TrainSettings {
   readonly optimizer: OptimizerOptions;
   /** The chance that the last block is left out of a step; earlier blocks in proportion to their depth. */
   readonly layerDrop: number;
+  /** Besides `distill`: a model whose predictions are learnt too, with this weight of its part of the loss. */
+  readonly teacher?: { readonly shape: ModelShape; readonly weight: number };
   /** Gates to train; absent for a dense model. */
   readonly routed?: RoutedSettings;
   /** Threads that share each batch. Sums are taken in another order for each number of them. */

@@ -1,14 +1,16 @@
 /** @file What is trained: its parameters, and the loss of a batch. A dense model, or one with gates. */
 import * as tf from '@tensorflow/tfjs-core';
 import { gateSpecs } from './gates/model.ts';
-import { denseLogits, routedLoss } from './gates/loss.ts';
+import { routedLoss } from './gates/loss.ts';
 import type { Measured } from './gates/loss.ts';
+import { goalLoss } from './goal.ts';
+import type { Goal } from './goal.ts';
 import type { Leavings } from './hub/entries.ts';
 import { hubLoss, prepareHub } from './hub/loss.ts';
 import { hubSpecs } from './hub/router.ts';
+import type { Matrix } from './matmul.ts';
 import { forward, parameterCount, parameterSpecs, parameterTensors } from './model.ts';
-import type { Parameters, ParameterSpec } from './model.ts';
-import { crossEntropy } from './ops.ts';
+import type { ModelShape, Parameters, ParameterSpec } from './model.ts';
 import type { Share, TrainSettings } from './settings.ts';
 
 /** A worker's part of a step, counted from 0. */
@@ -33,42 +35,44 @@ export interface Trainee {
   readonly loss: (parameters: Parameters, work: Work, prepared?: Leavings) => Loss;
 }
 
-/** @param frozen - what is not trained: in `distill` the parameters of the model, otherwise nothing */
+/** @param frozen - what is not trained: in `distill` the parameters of the model, otherwise those of a teacher, or nothing */
 export function traineeOf(settings: TrainSettings, frozen: Float32Array): Trainee {
   const { shape, routed } = settings;
-  const base = parameterSpecs(shape);
+  const specs = trainedSpecs(settings);
+  const teacher = routed?.mode === 'distill' ? { shape, weight: 1 } : settings.teacher;
+  const held = teacher === undefined ? new Map<string, tf.Tensor>() : keptTensors(teacher.shape, frozen);
+  const goalOf = ({ data: { ids, targets }, batch }: Share): Goal => {
+    if (teacher === undefined) return { targets };
+    const logits = tf.tidy(() => forward(held, teacher.shape, { ids, batch }));
+    return { targets, teacher: { logits, weight: teacher.weight } };
+  };
   if (routed === undefined) {
-    return {
-      specs: base,
-      loss: (parameters, { share: { data, batch, drops } }) => ({
-        loss: crossEntropy(forward(parameters, shape, { ids: data.ids, batch, drops }), data.targets),
-      }),
-    };
+    const logitsOf = (parameters: Parameters, { data, batch, drops }: Share): Matrix =>
+      forward(parameters, shape, { ids: data.ids, batch, drops });
+    return { specs, loss: (parameters, { share }) => ({ loss: goalLoss(logitsOf(parameters, share), goalOf(share)) }) };
   }
   const { hub } = routed;
   if (hub !== undefined) {
     const withHub = { ...settings, routed: { ...routed, hub } };
     return {
-      specs: trainedSpecs(settings),
+      specs,
       prepare: (parameters, work) => prepareHub(parameters, withHub, work),
-      loss: (parameters, work, prepared) => hubLoss(parameters, withHub, work, prepared),
+      loss: (parameters, work, before) => hubLoss(parameters, withHub, work, { before, goal: goalOf(work.share) }),
     };
   }
   const withGates = { ...settings, routed };
-  if (routed.mode === 'joint') {
-    return {
-      specs: gateSpecs(routed.config, shape.hidden, base),
-      loss: (parameters, work) => routedLoss(parameters, withGates, work, undefined),
-    };
-  }
-  const model: Parameters = new Map([...parameterTensors(base, frozen)].map(([name, held]) => [name, tf.keep(held)]));
+  const isFixed = routed.mode === 'distill';
   return {
-    specs: gateSpecs(routed.config, shape.hidden),
-    loss: (parameters, work) => {
-      const dense = denseLogits(model, settings, work.share);
-      return routedLoss(new Map([...model, ...parameters]), withGates, work, dense);
-    },
+    specs,
+    loss: (parameters, work) =>
+      routedLoss(isFixed ? new Map([...held, ...parameters]) : parameters, withGates, work, goalOf(work.share)),
   };
+}
+
+/** Parameters that stay as they are. */
+function keptTensors(shape: ModelShape, flat: Float32Array): Parameters {
+  const tensors = parameterTensors(parameterSpecs(shape), flat);
+  return new Map([...tensors].map(([name, tensor]) => [name, tf.keep(tensor)]));
 }
 
 /** How many numbers are trained. */

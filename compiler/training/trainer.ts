@@ -38,7 +38,7 @@ export function initialState(settings: TrainSettings, model?: Float32Array, gate
 
 /**
  * Trains until `settings.optimizer.steps` steps are done or the signal is aborted; changes the arrays of `start`.
- * @param text token ids @param frozen what `distill` does not train: the parameters of the model
+ * @param text token ids @param frozen see `traineeOf`
  * @returns the state after the last step
  * @throws RadialError RC1101 (too little text), RC1103 (the loss is not finite), RC1107 (no equal shares)
  */

@@ -11,9 +11,11 @@ import { folderName, formatOption, realNumber, wholeNumber } from '../options.ts
 import type { FormatOptions } from '../options.ts';
 import { addHubOptions, hubSettings } from '../train-hub.ts';
 import type { HubOptions } from '../train-hub.ts';
+import { addTeacherOptions, teacherOf } from '../train-teacher.ts';
+import type { TeacherOptions } from '../train-teacher.ts';
 import { createReporter } from '../train-report.ts';
 
-interface TrainOptions extends FormatOptions, HubOptions {
+interface TrainOptions extends FormatOptions, HubOptions, TeacherOptions {
   readonly text: readonly string[];
   readonly heldOut?: readonly string[];
   readonly output: string;
@@ -116,14 +118,14 @@ export function trainCommand(io: Io): Command {
     .option('--vocab <n>', 'scratch: tokens of the vocabulary', wholeNumber(261), 1024)
     .option('--context <n>', 'scratch: most tokens that the model takes', count, 256)
     .addOption(formatOption());
-  return addHubOptions(command)
+  return addHubOptions(addTeacherOptions(command))
     .addHelpText(
       'after',
       '\nA model that has gates or a hub goes on with them; --kv, --weighting, --max-hops, --anchor-… and --…-hidden-size are then theirs.\n' +
         'OUTPUT/log.jsonl has a line for each step. Ctrl-C saves; the same command with --resume goes on, bit for bit.\n' +
         '\nExamples:\n  $ radialc train --mode scratch --text *.txt -o run --steps 4000 --optimizer muon --workers 2\n' +
         '  $ radialc train run/model --mode distill --text *.txt -o gates --target-depth 0.7\n' +
-        '  $ radialc train run/model --mode joint --text *.txt -o routed --target-depth 0.6 --lr 0.001\n' +
+        '  $ radialc train run/model --mode joint --text *.txt -o routed --target-depth 0.6 --lr 0.001 --teacher run/model\n' +
         '  $ radialc train --mode scratch --router hub --layers 4 --max-hops 24 --target-depth 0.67 --text *.txt -o hub\n' +
         '  $ radialc compile routed/model -o program',
     )
@@ -161,14 +163,17 @@ async function requestOf(
   const codec = base?.codec ?? openTokenizer(tokenizer);
   const encode = (all: readonly string[]): Uint16Array => joinTexts(all.map((text) => codec.encode(text)));
   const gates = base?.gates;
+  const settings = settingsOf(shape, options, routedOf(shape, options, gates?.config));
+  const teacher = await teacherOf(options, settings.tokens, tokenizer);
   return {
     out: options.output,
     resume: options.resume ?? false,
-    settings: settingsOf(shape, options, routedOf(shape, options, gates?.config)),
+    settings: { ...settings, ...teacher.settings },
     text: encode(texts),
     ...(options.heldOut && { heldOut: encode(options.heldOut.map(readText)) }),
     tokenizer,
     model: base?.parameters,
+    teacher: teacher.parameters,
     gates,
     checkpointEvery: options.checkpointEvery,
     signal: io.signal,

@@ -1,15 +1,13 @@
 /** @file What training a routed model minimises: its distance from the dense model or its own loss, and its depth. */
 import * as tf from '@tensorflow/tfjs-core';
-import { forward } from '../model.ts';
+import { goalLoss, goalNats } from '../goal.ts';
+import type { Goal } from '../goal.ts';
 import type { Parameters } from '../model.ts';
-import { crossEntropy } from '../ops.ts';
 import { mixSeeds, seededRandom } from '../random.ts';
 import type { Share, TrainSettings } from '../settings.ts';
-import type { Matrix } from '../matmul.ts';
 import { credit, drawTurns } from './credit.ts';
 import { routedForward } from './model.ts';
 import type { RoutedInput } from './model.ts';
-import { distances, surprises } from './ops.ts';
 import type { RoutedSettings } from './settings.ts';
 
 /** What a step says of itself, beside its loss. */
@@ -27,16 +25,16 @@ export interface RoutedLoss {
   readonly measured: Measured;
 }
 
-/** @param dense - logits of the dense model, for `distill` */
+/** @param goal - in `distill` the predictions of the dense model */
 export function routedLoss(
   parameters: Parameters,
   settings: TrainSettings & { readonly routed: RoutedSettings },
   { share, step, worker }: { readonly share: Share; readonly step: number; readonly worker: number },
-  dense: Matrix | undefined,
+  goal: Goal,
 ): RoutedLoss {
   const { shape, routed, seed } = settings;
   const { config, mode, budget } = routed;
-  const { ids, targets } = share.data;
+  const { ids } = share.data;
   const scale = noiseAt(step, settings);
   const input: RoutedInput = {
     ids,
@@ -45,27 +43,22 @@ export function routedLoss(
     isFixed: mode === 'distill',
     noise: (block) => logisticNoise(ids.length, scale, mixSeeds(seed, step, worker, block)),
   };
-  const natsOf = (found: Matrix): Float32Array =>
-    dense === undefined ? surprises(found, targets) : distances(found, dense);
   const { logits, decisions } = routedForward(parameters, shape, input);
   const made = [...decisions.values()];
-  const nats = natsOf(logits);
+  const nats = goalNats(logits, goal);
   const turns = drawTurns(made, seededRandom(mixSeeds(seed, step, worker, 2 * shape.layers)));
-  const turnedNats = tf.tidy(() => natsOf(routedForward(parameters, shape, { ...input, turns: turns.gates }).logits));
+  const turnedNats = tf.tidy(() =>
+    goalNats(routedForward(parameters, shape, { ...input, turns: turns.gates }).logits, goal),
+  );
   const usage = made.map(({ isOpen }) => isOpen.reduce((sum, open) => sum + Number(open), 0) / isOpen.length);
   const blocks = 2 * shape.layers;
   const depth = (usage.reduce((a, b) => a + b, 0) + blocks - made.length) / blocks;
   const over = depth - targetAt(step, routed);
   const price = (2 * budget * over) / blocks;
-  const distance = dense === undefined ? 0 : nats.reduce((sum, one) => sum + one, 0) / nats.length;
+  const distance = mode === 'joint' ? 0 : nats.reduce((sum, one) => sum + one, 0) / nats.length;
   const ofGates = credit(made, { turns, nats, turnedNats, price }, distance + budget * over ** 2);
-  const loss = dense === undefined ? sum(crossEntropy(logits, targets), ofGates) : ofGates;
+  const loss = mode === 'joint' ? sum(goalLoss(logits, goal), ofGates) : ofGates;
   return { loss, measured: { depth, usage, distance } };
-}
-
-/** The logits that are the aim of `distill`. The caller disposes them. */
-export function denseLogits(frozen: Parameters, { shape }: TrainSettings, { data, batch }: Share): Matrix {
-  return tf.tidy(() => forward(frozen, shape, { ids: data.ids, batch }));
 }
 
 /** Falls linearly over `anneal` steps. */

@@ -1,6 +1,6 @@
 /**
- * @file What routed training adds to the layers of a model: hard decisions, branches that are taken or not, and how far a
- * routed model is from the dense one, or from the text. Matrices are (batch · tokens, columns).
+ * @file What routed training adds to the layers of a model: hard decisions, and what tokens leave that skip a block.
+ * Matrices are (batch · tokens, columns).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Matrix } from '../matmul.ts';
@@ -64,21 +64,4 @@ export function carryKv(qkv: Matrix, before: Matrix, isOpen: readonly boolean[])
     return { value, gradFunc };
   });
   return op(qkv, before) as Matrix;
-}
-
-/** KL(softmax(dense) || softmax(logits)) of each row, in nats; both (rows, vocab). */
-export function distances(logits: Matrix, dense: Matrix): Float32Array {
-  return tf.tidy(() => {
-    const [own, wanted] = [tf.logSoftmax(logits), tf.logSoftmax(dense)];
-    return tf.sum(tf.mul(tf.exp(wanted), tf.sub(wanted, own)), 1).dataSync<'float32'>();
-  });
-}
-
-/** −ln softmax(logits)[row, target] of each row, in nats; logits (rows, vocab). */
-export function surprises(logits: Matrix, targets: Int32Array): Float32Array {
-  return tf.tidy(() => {
-    const vocab = logits.shape[1];
-    const chances = tf.softmax(logits).dataSync<'float32'>();
-    return Float32Array.from(targets, (target, row) => -Math.log(Math.max(chances[row * vocab + target] ?? 0, 1e-30)));
-  });
 }

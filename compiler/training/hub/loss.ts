@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { noiseAt } from '../gates/loss.ts';
 import type { RoutedLoss } from '../gates/loss.ts';
-import { surprises } from '../gates/ops.ts';
 import type { RoutedSettings } from '../gates/settings.ts';
+import { goalLoss, goalNats } from '../goal.ts';
+import type { Goal } from '../goal.ts';
 import type { Matrix } from '../matmul.ts';
 import type { Parameters } from '../model.ts';
-import { crossEntropy } from '../ops.ts';
 import { mixSeeds, seededRandom } from '../random.ts';
 import type { Share, TrainSettings } from '../settings.ts';
 import { drawTurns } from './credit.ts';
@@ -36,16 +36,16 @@ export function prepareHub(parameters: Parameters, settings: HubTrainSettings, w
   );
 }
 
-/** @param before - what {@link prepareHub} found */
+/** @param found - what {@link prepareHub} found, and what is trained towards */
 export function hubLoss(
   parameters: Parameters,
   settings: HubTrainSettings,
   work: Work,
-  before: Leavings | undefined,
+  { before, goal }: { readonly before: Leavings | undefined; readonly goal: Goal },
 ): RoutedLoss {
   const { shape, routed } = settings;
   const { config, targetDepth: target, budget, hub } = routed;
-  const { ids, targets } = work.share.data;
+  const { ids } = work.share.data;
   const input = inputOf(settings, work);
   const passes: Walked[] = [];
   while (passes.length < hub.unroll) {
@@ -61,13 +61,13 @@ export function hubLoss(
   );
   const turnedNats = tf.tidy(() => {
     const turned = walk(parameters, shape, { ...last, turns, beside: leavings });
-    return surprises(turned.parts.head(turned.x), targets);
+    return goalNats(turned.parts.head(turned.x), goal);
   });
   const { blocks, maxHops } = config;
   const limits = { tokens: ids.length, blocks, maxHops, target, budget, balance: hub.balance };
   const usage = blockUsage(hops, blocks);
   return {
-    loss: limited(crossEntropy(logits, targets), hops, limits, { turns, turnedNats, nats: surprises(logits, targets) }),
+    loss: limited(goalLoss(logits, goal), hops, limits, { turns, turnedNats, nats: goalNats(logits, goal) }),
     measured: { depth: usage.hops / ids.length / maxHops, distance: 0, usage: usage.shares },
   };
 }
