@@ -82,6 +82,53 @@ describe('radialc train', function () {
     });
   }
 
+  it('gates and model learn from a teacher besides the text', async () => {
+    const joint = ['train', at('base/model'), '--mode', 'joint', '--text', at('text.txt'), ...steps];
+    const teacher = ['--teacher', at('longer/model'), '--teacher-weight'];
+    const losses = new Map<string, number | undefined>();
+    for (const weight of ['0', '1', 'without']) {
+      await ok(...joint, '-o', at(`taught-${weight}`), ...(weight === 'without' ? [] : [...teacher, weight]));
+      losses.set(weight, log(`taught-${weight}`)[0]?.loss);
+    }
+    assert.equal(losses.get('0'), losses.get('without'));
+    assert.ok((losses.get('1') ?? 9) < (losses.get('0') ?? 0));
+    const resumed = [...joint, '-o', at('taught-1'), '--resume'];
+    await fails('RC1102', ...resumed);
+    await fails('RC1102', ...resumed, '--teacher', at('base/model'), '--teacher-weight', '1');
+  });
+
+  it('refuses teachers that cannot teach', async () => {
+    const joint = ['train', at('base/model'), '--mode', 'joint', '--text', at('text.txt'), '-o', at('x'), ...steps];
+    await fails(
+      'RC1109',
+      'train',
+      at('base/model'),
+      '--text',
+      at('text.txt'),
+      '-o',
+      at('x'),
+      '--teacher',
+      at('longer/model'),
+    );
+    await fails('RC1109', ...joint, '--teacher', at('taught-1/model'));
+    writeFileSync(at('other.txt'), readFileSync(at('text.txt'), 'utf8').toUpperCase());
+    const other = [
+      'train',
+      '--mode',
+      'scratch',
+      '--text',
+      at('other.txt'),
+      '-o',
+      at('other'),
+      ...scratchOptions,
+      ...steps,
+    ];
+    await ok(...other);
+    await fails('RC1109', ...joint, '--teacher', at('other/model'));
+    await fails('RC0132', ...joint, '--teacher', at('nobody'));
+    assert.ok(!existsSync(at('x')));
+  });
+
   it('a hub from scratch, whose model goes on jointly, compiles and is evaluated', async () => {
     const texts = ['--text', at('text.txt'), '--held-out', at('held.txt')];
     const hub = ['--router', 'hub', '--max-hops', '7', '--first-hops', '6', '--target-depth', '0.5', '--seed', '3'];
@@ -89,7 +136,20 @@ describe('radialc train', function () {
     const { code, stderr } = await radialc(fresh);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /step 6: saved; held out \S+ nats per token in \S+ hops.*evenness .*at the cap .*entropy/);
-    await ok('train', at('hub/model'), '--mode', 'joint', ...texts, '-o', at('hub-2'), '--passes', '2', ...steps);
+    await ok(
+      'train',
+      at('hub/model'),
+      '--mode',
+      'joint',
+      ...texts,
+      '-o',
+      at('hub-2'),
+      '--passes',
+      '2',
+      '--unroll',
+      '1',
+      ...steps,
+    );
     assert.ok((log('hub-2').at(-1)?.heldOut?.loss ?? 9) < (log('hub')[0]?.loss ?? 0));
     await ok('compile', at('hub-2/model'), '-o', at('hub-out'));
     const { path } = await okJson<{ path: number[][] }>('run', at('hub-out'), '--prompt', 'The 3', '-n', '6');
@@ -109,6 +169,7 @@ describe('radialc train', function () {
     await fails('RC1109', ...hub, '--anchor-first', '1');
     await fails('RC1109', ...hub, '--hub-hidden-size', '4');
     await fails('RC1109', ...hub, '--first-hops', '9', '--max-hops', '8');
+    await fails('RC1109', ...hub, '--passes', '1', '--unroll', '2');
     await fails('RC1108', ...hub, '--target-depth', '0');
     await fails('RC1109', 'train', at('base/model'), ...text, '--router', 'hub');
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'joint', '--router', 'gate');
