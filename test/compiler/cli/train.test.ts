@@ -125,7 +125,7 @@ describe('radialc train', function () {
     ];
     await ok(...other);
     await fails('RC1109', ...joint, '--teacher', at('other/model'));
-    await fails('RC0132', ...joint, '--teacher', at('nobody'));
+    await fails('RC0140', ...joint, '--teacher', at('nobody'));
     assert.ok(!existsSync(at('x')));
   });
 
