@@ -93,7 +93,8 @@ const radialc = fileURLToPath(new URL('../../dist/compiler/cli/main.js', import.
 const folder = mkdtempSync(join(tmpdir(), 'radialc-results-'));
 
 /** Benchmarks of each of two models whose times are compared. */
-const TURNS = 5;
+const TURNS = 9;
+const BENCH = ['-p', '64', '-n', '128', '-r', '20'];
 const LARGEST_OUTPUT = 2 ** 28;
 /** Tokens: more than there are. */
 const ALL = String(10 ** 9);
@@ -176,7 +177,7 @@ function hubRow(dir: string, dense: string): Row {
 /** Milliseconds for a token. */
 function decodeTime(dir: string): number {
   process.stderr.write(`radialc bench ${dir}\n`);
-  const { results } = json('bench', dir) as Bench;
+  const { results } = json('bench', dir, ...BENCH) as Bench;
   return results.find(({ test }) => test.startsWith('tg'))?.median ?? NaN;
 }
 
