@@ -7,17 +7,7 @@
  */
 import type { Random } from '../random.ts';
 import { chancesOf } from './chances.ts';
-import type { Hop } from './walk.ts';
-
-/** For each token one of its decisions, to be made otherwise. */
-export interface Turns {
-  /** −1 where the hub was not asked. */
-  readonly hops: Int16Array;
-  /** Where the token goes then. */
-  readonly successors: Int16Array;
-  /** One over the chance that this was drawn with, times the product of both successors' probabilities. */
-  readonly weights: Float64Array;
-}
+import type { Hop, Turns } from './hops.ts';
 
 /** The more undecided a decision is, the more often it is drawn; then another successor, by the hub's probabilities. */
 export function drawTurns(hops: readonly Hop[], tokens: number, random: Random): Turns {

@@ -9,7 +9,7 @@ import { crossEntropy } from '../ops.ts';
 import { createCollapseTally } from './collapse.ts';
 import type { Collapse } from './collapse.ts';
 import { walk, walkAhead } from './walk.ts';
-import type { Hop } from './walk.ts';
+import type { Hop } from './hops.ts';
 
 /** `depth` is the mean of hops over the hop cap, `usage` the share of the tokens that visit each block. */
 export interface HubEvaluation extends RoutedEvaluation {

@@ -6,7 +6,7 @@ import { chancesOf } from './chances.ts';
 import { zeroMatrix } from '../rows.ts';
 import { addCreditSlopes } from './credit.ts';
 import type { Outcome } from './credit.ts';
-import type { Hop } from './walk.ts';
+import type { Hop } from './hops.ts';
 
 export interface Limits {
   /** All of them. */

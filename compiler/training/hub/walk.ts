@@ -13,9 +13,9 @@ import type { ModelInput, ModelParts, ModelShape, Parameters } from '../model.ts
 import { attend, planSight } from './attend.ts';
 import { createPass } from './entries.ts';
 import type { Leavings } from './entries.ts';
+import type { Hop, Turns } from './hops.ts';
 import { highest, hubScores } from './router.ts';
 import { addToRows, takeRows } from '../rows.ts';
-import type { Turns } from './credit.ts';
 
 export interface WalkInput extends ModelInput {
   readonly config: RadialConfig;
@@ -27,18 +27,6 @@ export interface WalkInput extends ModelInput {
   readonly beside?: Leavings;
   /** Decisions that are made otherwise. */
   readonly turns?: Turns;
-}
-
-/** What was decided at one hop. */
-export interface Hop {
-  /** The tokens that had not left yet. */
-  readonly rows: Int32Array;
-  /** (rows, blocks + 1) */
-  readonly scores: Matrix;
-  /** Where each goes; `blocks` is the exit. */
-  readonly choices: Int32Array;
-  /** Whether the hub was asked, for each: not of anchors. */
-  readonly isFree: Uint8Array;
 }
 
 export interface Walked {

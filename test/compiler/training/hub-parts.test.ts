@@ -7,7 +7,7 @@ import { addCreditSlopes, drawTurns } from '../../../compiler/training/hub/credi
 import { limited } from '../../../compiler/training/hub/limits.ts';
 import { highest } from '../../../compiler/training/hub/router.ts';
 import { addEntry, addToRows, takeRows } from '../../../compiler/training/rows.ts';
-import type { Hop } from '../../../compiler/training/hub/walk.ts';
+import type { Hop } from '../../../compiler/training/hub/hops.ts';
 import { startBackend } from '../../../compiler/training/index.ts';
 import type { Matrix } from '../../../compiler/training/matmul.ts';
 import { residual } from '../../../compiler/training/ops.ts';
