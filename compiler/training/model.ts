@@ -1,6 +1,7 @@
 /** @file The model: OPT with pre-norm, learned positions, ReLU and a tied head. Its parameters and its forward pass. */
 import * as tf from '@tensorflow/tfjs-core';
 import { causalAttention } from './attention.ts';
+import type { Looks } from './attention.ts';
 import type { Matrix, Vector } from './matmul.ts';
 import { embed, fixedHead, fixedLinear, layerNorm, linear, relu, residual, tiedHead } from './ops.ts';
 import { normals, seededRandom } from './random.ts';
@@ -116,8 +117,8 @@ export interface ModelParts {
   readonly embedding: () => Matrix;
   /** q, k and v of a layer, side by side. */
   readonly qkv: (layer: number, x: Matrix) => Matrix;
-  /** What attention makes of them, of all tokens. */
-  readonly context: (qkv: Matrix, seen?: readonly boolean[]) => Matrix;
+  /** What attention makes of them. */
+  readonly context: (qkv: Matrix, looks?: Looks) => Matrix;
   /** The last linear map of an attention block. */
   readonly out: (layer: number, context: Matrix) => Matrix;
   readonly mlp: (layer: number, x: Matrix) => Matrix;
@@ -143,7 +144,7 @@ export function modelParts(
   return {
     embedding: () => residual(embed(matrix('tokens'), ids), embed(matrix('positions'), positions)),
     qkv: (layer, x) => project(norm(x, `${layer}.norm1`), `${layer}.qkv`),
-    context: (qkv, seen) => causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, seen),
+    context: (qkv, looks) => causalAttention(qkv, { batch, tokens, heads, headDim: hidden / heads }, looks),
     out: (layer, context) => project(context, `${layer}.out`),
     mlp: (layer, x) => project(relu(project(norm(x, `${layer}.norm2`), `${layer}.fc1`)), `${layer}.fc2`),
     head: (x) => (isFixed ? fixedHead : tiedHead)(norm(x, 'norm'), matrix('tokens')),

@@ -1,7 +1,7 @@
 /**
- * @file A model with gates, as it is trained: rows whose gate is open are gathered, and the block is computed for them; only q, k
- * and v are computed for all tokens, and not where nobody executes the block. What comes out is what the compiled program
- * computes, under the same KV policy.
+ * @file A model with gates, as it is trained: rows whose gate is open are gathered, and the block is computed for them. Only in
+ * attention more is computed: q, k and v of all tokens, and what those before the last open row of a sequence see; nothing where
+ * nobody executes the block. What comes out is what the compiled program computes, under the same KV policy.
  */
 import type { RadialConfig } from '../../frontend/index.ts';
 import type { Matrix, Vector } from '../matmul.ts';
@@ -92,11 +92,19 @@ export function routedForward(parameters: Parameters, shape: ModelShape, input: 
   for (let layer = 0; layer < shape.layers; layer++) {
     x = execute(2 * layer, x, (decision, rows) => {
       const { qkv, seen } = cache(parts.qkv(layer, x), decision);
-      return parts.out(layer, takeRows(parts.context(qkv, seen), rows));
+      const lengths = rows && lengthsOf(rows, batch, tokens);
+      return parts.out(layer, takeRows(parts.context(qkv, { seen, lengths }), rows));
     });
     x = execute(2 * layer + 1, x, (_, rows) => parts.mlp(layer, takeRows(x, rows)));
   }
   return { logits: parts.head(x), decisions };
+}
+
+/** Of each sequence, its tokens up to the last of the rows, which ascend. */
+function lengthsOf(rows: Int32Array, batch: number, tokens: number): readonly number[] {
+  const lengths = new Array<number>(batch).fill(0);
+  for (const row of rows) lengths[Math.floor(row / tokens)] = (row % tokens) + 1;
+  return lengths;
 }
 
 /** The score of each row, as in `router.safetensors`: a logit (rows, 1). */

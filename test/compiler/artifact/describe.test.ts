@@ -4,14 +4,15 @@ import { describeProgram } from '../../../compiler/artifact/index.ts';
 import { toyProgram } from '../../runtime/toy.ts';
 
 describe('describeProgram', () => {
+  const facts = {
+    family: 'toy',
+    target: 'wasm-simd',
+    dtype: 'fp32',
+    tokens: { bos: null, addBos: false, eos: [] },
+    labels: [],
+  };
+
   it('needs a planned program', () => {
-    const facts = {
-      family: 'toy',
-      target: 'wasm-simd',
-      dtype: 'fp32',
-      tokens: { bos: null, addBos: false, eos: [] },
-      labels: [],
-    };
     const program = toyProgram();
     assert.throws(() => describeProgram({ ...program, memory: null }, facts), /internal: the memory/);
     const buffers = program.buffers.map((buffer) => ({ ...buffer, at: null }));
@@ -20,13 +21,6 @@ describe('describeProgram', () => {
   });
 
   it('gives the KV plan in bytes and the image of an image program', () => {
-    const facts = {
-      family: 'vit',
-      target: 'wasm-simd',
-      dtype: 'fp32',
-      tokens: { bos: null, addBos: false, eos: [] },
-      labels: [],
-    };
     const base = toyProgram();
     const attrs = { channels: 3, height: 8, width: 4, size: 4 };
     const info = describeProgram(

@@ -20,6 +20,7 @@ import { trainedSpecs, traineeOf } from '../../../compiler/training/trainee.ts';
 import { gates } from '../../support/routers.ts';
 import { checkGradient, dot } from './check-gradient.ts';
 import { assertCompiledSame, tinySettings, tinyText } from './support.ts';
+import type { Trained } from './support.ts';
 
 const config: RadialConfig = { ...gates, blocks: 4, gatedBlocks: [1, 2, 3], maxHops: 4 };
 const routed: RoutedSettings = { mode: 'distill', config, targetDepth: 0.6, budget: 60, anneal: 10 };
@@ -158,6 +159,22 @@ describe('gates in training', () => {
     });
   });
 
+  /** What two sequences come to, and which blocks their tokens execute. */
+  const routedOf = (own: RadialConfig, flat: Float32Array, ids: Int32Array): Pick<Trained, 'logits' | 'paths'> =>
+    tf.tidy(() => {
+      const { shape } = tinySettings();
+      const specs = gateSpecs(own, shape.hidden, parameterSpecs(shape));
+      const found = routedForward(parameterTensors(specs, flat), shape, {
+        ids,
+        batch: 2,
+        config: own,
+        isFixed: false,
+        noise: () => new Float32Array(ids.length),
+      });
+      const paths = Array.from(ids, (_, t) => [0, 1, 2, 3].filter((b) => found.decisions.get(b)?.isOpen[t] !== false));
+      return { logits: found.logits.arraySync(), paths };
+    });
+
   for (const kv of ['absent', 'project', 'latest'] as const) {
     for (const [hidden, weighting] of [
       [0, 'none'],
@@ -181,20 +198,24 @@ describe('gates in training', () => {
         // Stored as F16: what is written must be what is compared.
         for (const [i, x] of flat.entries()) flat[i] = Math.round(x * 256) / 256;
         const ids = Int32Array.from({ length: 2 * shape.context }, (_, i) => (7 * i + (i >> 3)) % shape.vocab);
-        const { logits, paths } = tf.tidy(() => {
-          const found = routedForward(parameterTensors(specs, flat), shape, {
-            ids,
-            batch: 2,
-            config: own,
-            isFixed: false,
-            noise: () => new Float32Array(ids.length),
-          });
-          const path = Array.from(ids, (_, t) =>
-            [0, 1, 2, 3].filter((b) => found.decisions.get(b)?.isOpen[t] !== false),
-          );
-          return { logits: found.logits.arraySync(), paths: path };
-        });
+        const { logits, paths } = routedOf(own, flat, ids);
         assert.ok(new Set(paths.map((path) => path.join())).size > 2);
+        await assertCompiledSame({ shape, flat, ids, logits, paths }, (dir) => {
+          writeGates(dir, own, shape.hidden, { specs, flat });
+        });
+      });
+    }
+
+    for (const anchors of [0, 1]) {
+      it(`skip a block that nobody else executes than ${anchors} first tokens: ${kv}`, async () => {
+        const { shape } = tinySettings();
+        const own = { ...config, kv, anchors, gatedBlocks: [0, 2, 3] };
+        const specs = gateSpecs(own, shape.hidden, parameterSpecs(shape));
+        const flat = drawn(specs).map((x) => Math.round(x * 256) / 256);
+        for (const { name, offset } of specs) if (/gate\.[02]\.score_bias/.test(name)) flat[offset] = -20;
+        const ids = Int32Array.from({ length: 2 * shape.context }, (_, i) => (5 * i + (i >> 2)) % shape.vocab);
+        const { logits, paths } = routedOf(own, flat, ids);
+        assert.equal(paths.filter((path) => path.includes(0) || path.includes(2)).length, 2 * anchors);
         await assertCompiledSame({ shape, flat, ids, logits, paths }, (dir) => {
           writeGates(dir, own, shape.hidden, { specs, flat });
         });

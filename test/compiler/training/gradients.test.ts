@@ -66,6 +66,12 @@ describe('gradients of the training layers', () => {
   it('causalAttention', () => {
     const shape = { batch: 2, tokens: 5, heads: 2, headDim: 3 };
     checkGradient([[10, 18]], (qkv) => causalAttention(qkv as Matrix, shape));
+    const few = { lengths: [3, 0], seen: Array.from({ length: 10 }, (_, row) => row !== 1) };
+    checkGradient([[10, 18]], (qkv) => causalAttention(qkv as Matrix, shape, few));
+    const qkv = tf.tensor2d(normals(seededRandom(8), 180, 1), [10, 18]);
+    const [all, some] = [{ seen: few.seen }, few].map((looks) => causalAttention(qkv, shape, looks).arraySync());
+    assert.deepEqual(some?.slice(0, 3), all?.slice(0, 3));
+    assert.ok(some?.slice(3).every((row) => row.every((x) => x === 0)));
   });
 
   it('crossEntropy', () => {
