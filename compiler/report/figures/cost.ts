@@ -40,8 +40,8 @@ export function costFigure({ study, plotter }: Sketch): Figure {
       )}`,
     caption: markup`<b>Measured</b> against predicted, for each timed route and for exits at
       ${timing.points.filter(({ exit }) => exit !== null).length} depths. The prediction is the cost model of the passes
-      for the executed blocks, k and v that policy ${study.routing.kv} computes at skipped ones, the entry and the head;
-      a router's own work is not in it. The line is the least-squares fit; its slope, turned over, is the rate that this
+      for the executed blocks, k and v that policy ${study.routing.kv} computes at skipped ones, the entry, the head, and
+      the decisions of the learned router where it decides. The line is the least-squares fit; its slope, turned over, is the rate that this
       machine reached, and the errors are relative distances from the line.`,
   };
 }
@@ -117,7 +117,7 @@ function predictedAlone(study: Study): Figure {
         quantity(route.predicted.bytes),
       ]),
     ),
-    caption: markup`Of the executed blocks, k and v that policy ${study.routing.kv} computes at skipped ones, the entry
-    and the head, by the cost model of the passes; the mean over the text. Times were left out (--no-timing).`,
+    caption: markup`Of the executed blocks, k and v that policy ${study.routing.kv} computes at skipped ones, the entry,
+    the head and the learned router's decisions, by the cost model of the passes; the mean over the text. Times were left out (--no-timing).`,
   };
 }

@@ -29,15 +29,15 @@ export async function measure(
     ...routes.flatMap(({ series, setting, walks }, route) => {
       if (series === 'dense') return [];
       const taken = sample.map((tokens, i) => (walks[i] ?? []).slice(0, tokens.length));
-      const decides = series === 'learned';
-      const subject = decides
+      const decided = series === 'learned';
+      const subject = decided
         ? { model: main.model, threshold: setting ?? undefined }
         : { model: replay, walks: taken };
-      return [{ route, exit: null, taken, subject }];
+      return [{ route, exit: null, taken, decided, subject }];
     }),
     ...ladder.map((exit) => {
       const taken = sample.map((tokens) => tokens.map(() => exitWalk(ids, exit)));
-      return { route: null, exit, taken, subject: { model: replay, walks: taken } };
+      return { route: null, exit, taken, decided: false, subject: { model: replay, walks: taken } };
     }),
   ];
   const {
@@ -49,8 +49,8 @@ export async function measure(
     points.map(({ subject }) => subject),
     { sample, seed, signal, onProgress },
   );
-  const timed = points.map(({ route, exit, taken }, i) => {
-    const { flops, bytes } = predictedOf(cost, taken);
+  const timed = points.map(({ route, exit, taken, decided }, i) => {
+    const { flops, bytes } = predictedOf(cost, taken, decided);
     const walks = taken.flat();
     return {
       ...{ route, exit, predicted: { flops, bytes } },

@@ -1,9 +1,9 @@
 /**
  * @file What a token costs by the cost model: the blocks of its walk, k and v that policy `project` computes where a block is
- * passed over, the entry and the head. Learned routers are left out.
+ * passed over, the entry and the head; where the router decides, its decisions too.
  */
 import { constsByName } from '../../../ir/index.ts';
-import type { Block, Network, Ref, Region } from '../../../ir/index.ts';
+import type { Block, Network, Ref, Region, Routing } from '../../../ir/index.ts';
 import { costOf } from '../../../passes/index.ts';
 import type { RegionCost } from '../../../passes/index.ts';
 import type { Walk } from '../../../runtime/index.ts';
@@ -25,6 +25,12 @@ export interface CostModel {
   readonly entryBytes: number;
   readonly ends: Predicted;
   readonly blocks: ReadonlyMap<number, BlockModel>;
+  /** Of all gates: each is asked once a token. */
+  readonly gates: Predicted;
+  /** Of one decision. */
+  readonly hub: Predicted;
+  /** At the cap a hub is not asked, and before that position no router is. */
+  readonly routing: Pick<Routing, 'maxHops' | 'anchors'>;
 }
 
 /** @param network - before its operations are fused @param entryBytes - of a KV entry */
@@ -43,13 +49,22 @@ export function costModel(network: Network, rules: KvRules, entryBytes: number):
       projecting: { flops: project.flops, bytes: project.weightBytes },
     });
   });
-  const { entry, exit } = one ?? costOf(network);
+  const { entry, exit, hub, blocks: all } = one ?? costOf(network);
   return {
     rules,
     entryBytes,
     ends: { flops: entry.flops + exit.flops, bytes: entryBytesOf(network, entry) + exit.weightBytes },
     blocks,
+    gates: sumOf(all.map(({ gate }) => gate)),
+    hub: sumOf([hub]),
+    routing: network.routing,
   };
+}
+
+function sumOf(regions: readonly (RegionCost | null)[]): Predicted {
+  const sum = (of: (region: RegionCost) => number): number =>
+    regions.reduce((all, region) => all + (region === null ? 0 : of(region)), 0);
+  return { flops: sum((region) => region.flops), bytes: sum((region) => region.weightBytes) };
 }
 
 /** Of its tables a token reads one row. */
@@ -84,13 +99,19 @@ interface SequenceCost extends Predicted {
 }
 
 /** Sums over the tokens of a sequence that begins with an empty KV cache. */
-function costOfWalks({ rules, entryBytes, ends, blocks }: CostModel, walks: readonly Walk[]): SequenceCost {
+function costOfWalks(
+  { rules, entryBytes, ends, blocks, gates, hub, routing: { maxHops, anchors = 0 } }: CostModel,
+  walks: readonly Walk[],
+  decided: boolean,
+): SequenceCost {
   const step = createKvLists(rules);
   let [flops, bytes, entries] = [0, 0, 0];
-  for (const walk of walks) {
+  for (const [position, walk] of walks.entries()) {
     const { seen, projected, entries: left } = step(walk);
-    flops += ends.flops;
-    bytes += ends.bytes;
+    const asks = decided && position >= anchors;
+    const decisions = Math.min(walk.length + 1, maxHops);
+    flops += ends.flops + (asks ? gates.flops + decisions * hub.flops : 0);
+    bytes += ends.bytes + (asks ? gates.bytes + decisions * hub.bytes : 0);
     entries += left;
     walk.forEach((id, hop) => {
       const block = blocks.get(id);
@@ -107,12 +128,16 @@ function costOfWalks({ rules, entryBytes, ends, blocks }: CostModel, walks: read
   return { flops, bytes, entries, tokens: walks.length };
 }
 
-/** Means over the tokens of several sequences. */
+/**
+ * Means over the tokens of several sequences.
+ * @param decided - whether the network's router chose the walks as they were made; it does no work where they are replayed
+ */
 export function predictedOf(
   model: CostModel,
   sequences: readonly (readonly Walk[])[],
+  decided: boolean,
 ): Predicted & { readonly kvEntries: number } {
-  const sums = sequences.map((walks) => costOfWalks(model, walks));
+  const sums = sequences.map((walks) => costOfWalks(model, walks, decided));
   const total = (of: (sum: SequenceCost) => number): number => sums.reduce((all, sum) => all + of(sum), 0);
   const tokens = total((sum) => sum.tokens);
   return {

@@ -129,7 +129,7 @@ function pointOf({ series, setting, score, walks }: Route, { origin, windows }: 
   const bytes = windows.reduce((sum, window) => sum + window.bytes, 0);
   const quality = qualityOf(score, bytes);
   const blocks = origin.network.blocks.length;
-  const { flops, bytes: read, kvEntries } = predictedOf(cost, walks);
+  const { flops, bytes: read, kvEntries } = predictedOf(cost, walks, series === 'learned');
   return {
     ...{ series, setting, skipped: 1 - quality.depth.mean / blocks },
     ...quality,

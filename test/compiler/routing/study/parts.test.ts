@@ -7,8 +7,9 @@ import { piecesOf } from '../../../../compiler/routing/study/passage.ts';
 import { costModel, predictedOf } from '../../../../compiler/routing/study/predict.ts';
 import { binsOf, quartiles, ratioTable, thresholdsAt } from '../../../../compiler/routing/study/ratios.ts';
 import { trafficOf } from '../../../../compiler/routing/study/traffic.ts';
-import type { KvPolicy, RevisitRule } from '../../../../ir/index.ts';
+import type { KvPolicy, Network, RevisitRule } from '../../../../ir/index.ts';
 import { costOf } from '../../../../passes/index.ts';
+import type { Walk } from '../../../../runtime/index.ts';
 import { tinyNetwork } from '../../../support/tiny.ts';
 
 const blocks = [0, 1, 2, 3, 4].map((id) => ({ id, role: id % 2 === 0 ? ('attention' as const) : ('mlp' as const) }));
@@ -51,19 +52,40 @@ describe('predicted cost', () => {
 
   it('of a token that executes everything is that of the cost model', () => {
     const { total } = costOf(network, { rows: 1, cached: 1 });
-    assert.equal(predictedOf(model, [[all]]).flops, total.flops);
+    assert.equal(predictedOf(model, [[all]], false).flops, total.flops);
     const second = costOf(network, { rows: 1, cached: 2 }).total.flops;
-    assert.equal(predictedOf(model, [[all, all]]).flops, (total.flops + second) / 2);
+    assert.equal(predictedOf(model, [[all, all]], false).flops, (total.flops + second) / 2);
   });
 
   it('falls with each block that is skipped, but not to nothing', () => {
     const walks = [all, all.slice(1), all.slice(2), []];
-    const costs = walks.map((walk) => predictedOf(model, [[walk]]));
+    const costs = walks.map((walk) => predictedOf(model, [[walk]], false));
     for (const [i, cost] of costs.slice(1).entries()) {
       assert.ok(cost.flops < (costs[i]?.flops ?? 0) && cost.bytes < (costs[i]?.bytes ?? 0));
     }
     const absent = costModel(network, { kv: 'absent', revisit: 'overwrite', blocks: network.blocks }, 64);
-    assert.ok(predictedOf(absent, [[[]]]).flops < predictedOf(model, [[[]]]).flops);
+    assert.ok(predictedOf(absent, [[[]]], false).flops < predictedOf(model, [[[]]], false).flops);
+  });
+
+  it('has the decisions of gates, once each, and of a hub at each hop, where the router decides', () => {
+    // A router that costs what the head does.
+    const { exit } = network;
+    const { flops, weightBytes: bytes } = costOf(network).exit;
+    const asked = (routed: Network, walks: readonly Walk[]): readonly number[] => {
+      const cost = costModel(routed, { kv: 'absent', revisit: 'overwrite', blocks: network.blocks }, 64);
+      const [without, with_] = [false, true].map((decided) => predictedOf(cost, [walks], decided));
+      assert(without !== undefined && with_ !== undefined);
+      const counts = [(with_.flops - without.flops) / flops, (with_.bytes - without.bytes) / bytes];
+      return counts.map((count) => Number((walks.length * count).toFixed(6)));
+    };
+    const gated = {
+      ...network,
+      blocks: network.blocks.map((block, i) => (i < 3 ? { ...block, gate: exit } : block)),
+    };
+    assert.deepEqual(asked(gated, [all, [3]]), [6, 6]);
+    const hub = { ...network, hub: exit, routing: { ...network.routing, maxHops: 4 } };
+    assert.deepEqual(asked(hub, [all, [3], []]), [4 + 2 + 1, 4 + 2 + 1]);
+    assert.deepEqual(asked({ ...hub, routing: { ...hub.routing, anchors: 2 } }, [all, [3], []]), [1, 1]);
   });
 });
 
