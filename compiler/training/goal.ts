@@ -17,22 +17,25 @@ export interface Goal {
 /**
  * The mean over rows of (1 − w) · −ln p[target] + w · KL(teacher || p), in nats, with p = softmax(logits) and w the teacher's
  * weight (Hinton et al., 2015, at temperature 1).
+ *
+ * @param nats - those of {@link goalNats}, where they are known
  */
-export function goalLoss(logits: Matrix, { targets, teacher }: Goal): tf.Scalar {
+export function goalLoss(logits: Matrix, goal: Goal, nats?: Float32Array): tf.Scalar {
+  const { targets, teacher } = goal;
   if (teacher === undefined) return crossEntropy(logits, targets);
   const [rows, vocab] = logits.shape;
   const { weight } = teacher;
+  const mean = (nats ?? goalNats(logits, goal)).reduce((sum, one) => sum + one, 0) / rows;
   const op = tf.customGrad((...inputs) => {
     const [scores, wanted, save] = inputs as unknown as [Matrix, Matrix, tf.GradSaveFunc];
-    const nats = goalNats(scores, { targets, teacher: { logits: wanted, weight } });
     save([scores, wanted]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
       const [own, dense] = saved as [Matrix, Matrix];
       const text = tf.oneHot(tf.tensor1d(targets, 'int32'), vocab);
-      const goal = tf.add(tf.mul(text, 1 - weight), tf.mul(tf.softmax(dense), weight));
-      return [tf.mul(tf.sub(tf.softmax(own), goal), tf.div(dy, rows)), tf.zerosLike(dense)];
+      const sought = tf.add(tf.mul(text, 1 - weight), tf.mul(tf.softmax(dense), weight));
+      return [tf.mul(tf.sub(tf.softmax(own), sought), tf.div(dy, rows)), tf.zerosLike(dense)];
     };
-    return { value: tf.scalar(nats.reduce((sum, one) => sum + one, 0) / rows), gradFunc };
+    return { value: tf.scalar(mean), gradFunc };
   });
   return op(logits, teacher.logits);
 }

@@ -57,7 +57,7 @@ export function routedLoss(
   const price = (2 * budget * over) / blocks;
   const distance = mode === 'joint' ? 0 : nats.reduce((sum, one) => sum + one, 0) / nats.length;
   const ofGates = credit(made, { turns, nats, turnedNats, price }, distance + budget * over ** 2);
-  const loss = mode === 'joint' ? sum(goalLoss(logits, goal), ofGates) : ofGates;
+  const loss = mode === 'joint' ? sum(goalLoss(logits, goal, nats), ofGates) : ofGates;
   return { loss, measured: { depth, usage, distance } };
 }
 

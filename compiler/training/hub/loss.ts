@@ -66,8 +66,9 @@ export function hubLoss(
   const { blocks, maxHops } = config;
   const limits = { tokens: ids.length, blocks, maxHops, target, budget, balance: hub.balance };
   const usage = blockUsage(hops, blocks);
+  const nats = goalNats(logits, goal);
   return {
-    loss: limited(goalLoss(logits, goal), hops, limits, { turns, turnedNats, nats: goalNats(logits, goal) }),
+    loss: limited(goalLoss(logits, goal, nats), hops, limits, { turns, turnedNats, nats }),
     measured: { depth: usage.hops / ids.length / maxHops, distance: 0, usage: usage.shares },
   };
 }
