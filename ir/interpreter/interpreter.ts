@@ -28,70 +28,17 @@
  * **Attention.** A row looks at the entries of its block's list (see `kv.ts`) of earlier tokens and its own, in an image
  * at those of all tokens. Positions are those of the tokens in the sequence, whatever was skipped.
  */
-import type { Block, BlockId, Edge, Network, Op, OracleKind, Successor } from '../types.ts';
+import type { Block, BlockId, Network, Successor } from '../types.ts';
 import type { WeightSource } from '../weights.ts';
-import { DEFAULT_THRESHOLD, gateLevel, hubColumn, oracleKind } from '../routers.ts';
 import { createConstants } from './constants.ts';
-import type { Surroundings } from './evaluate.ts';
-import { attendTo, entriesOf, writeExecuted, writeFilled } from './kv.ts';
-import type { Entry, KvCache } from './kv.ts';
-import { branchOutput, copyOf, only, runRegion } from './region.ts';
-import type { RegionRun } from './region.ts';
+import { execute, fill } from './execute.ts';
 import { setRow } from './layout.ts';
-import { gatherRows, rowOf, rowsOf, tensor } from './tensor.ts';
-import type { Tensor } from './tensor.ts';
-
-export type Walk = readonly BlockId[];
-
-/** One token's execution of one block. `x`: what enters; `f`: the branch, not weighted; `out`: what leaves. */
-export interface BlockEvent {
-  readonly block: BlockId;
-  readonly position: number;
-  readonly x: Float32Array;
-  readonly f: Float32Array;
-  readonly out: Float32Array;
-}
-
-/** What a token leaves in the KV list of a block, whether it executes the block or passes it over. */
-export interface KvEvent {
-  readonly block: BlockId;
-  readonly position: number;
-  readonly k: Float32Array;
-  readonly v: Float32Array;
-}
-
-export interface RunOptions {
-  /** A walk for each token; for tokens without one the routers decide. */
-  readonly walks?: readonly (Walk | undefined)[];
-  /** Instead of the network's. */
-  readonly threshold?: number | undefined;
-  readonly onBlock?: (event: BlockEvent) => void;
-  readonly onKv?: (event: KvEvent) => void;
-  /** The hidden state that leaves the entry. */
-  readonly onEntry?: (position: number, x: Float32Array) => void;
-}
-
-export interface RunResult {
-  /** Of each position in a language model; one vector for an image. */
-  readonly logits: readonly Float32Array[];
-  /** The blocks that each token executed, in order; its length is the token's depth. */
-  readonly paths: readonly (readonly BlockId[])[];
-}
-
-export interface Interpreter {
-  /** A sequence of token ids from position 0, with an empty KV cache. */
-  runTokens(ids: readonly number[], options?: RunOptions): RunResult;
-  /** An image as [channels, height, width]. */
-  runImage(pixels: Float32Array, options?: RunOptions): RunResult;
-}
-
-interface Machine {
-  readonly network: Network;
-  readonly constant: RegionRun['constant'];
-  readonly source: WeightSource;
-  readonly cache: KvCache;
-  readonly options: RunOptions;
-}
+import { at, blockOf } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { copyOf, only, runRegion } from './region.ts';
+import { nextStop, probabilityOf } from './route.ts';
+import { copyRow, gatherRows, rowOf, rowsOf, tensor } from './tensor.ts';
+import type { Interpreter, RunOptions, RunResult } from './types.ts';
 
 /** The network must have been verified; ids and walks must be in range. */
 export function createInterpreter(network: Network, source: WeightSource): Interpreter {
@@ -128,160 +75,11 @@ function runToken(machine: Machine, id: number, position: number): { logits: Flo
   return { logits: Float32Array.from(logits.data), path };
 }
 
-/** A token on its way. */
-interface Traveller {
-  /** Its hidden state, one row. */
-  readonly x: Tensor;
-  readonly position: number;
-  /** Blocks that it has executed. */
-  readonly hops: number;
-  readonly walk: Walk | undefined;
-}
-
-/** Where the token goes next. */
-function nextStop(machine: Machine, from: BlockId | 'entry', token: Traveller): Successor {
-  const { network } = machine;
-  const { hops, walk, position } = token;
-  if (hops >= network.routing.maxHops) return 'exit';
-  const { router, successors } = edgeOf(network, from);
-  const [first = 'exit'] = successors;
-  if (router === null) return first;
-  if (walk !== undefined) {
-    const chosen = walk[hops] ?? 'exit';
-    if (!successors.includes(chosen)) throw new Error(`internal: no edge from ${from} to ${chosen}`);
-    return chosen;
-  }
-  const oracle = oracleKind(router);
-  if (oracle !== undefined) return successors.find((each) => !isSmall(machine, each, oracle, token)) ?? 'exit';
-  if (router.kind === 'external' || position < (network.routing.anchors ?? 0)) return first;
-  if (router.kind === 'gate') return successors.find((next) => isOpen(machine, next, token.x)) ?? 'exit';
-  return highest(machine, successors, token);
-}
-
-/** Undefined where there is no gate. */
-function gateScore(machine: Machine, next: Successor, x: Tensor): number | undefined {
-  const gate = next === 'exit' ? undefined : blockOf(machine.network, next).gate;
-  if (gate === undefined) return undefined;
-  return only(runRegion(at(machine, gate, [x]), [gate.result])).data[0] ?? NaN;
-}
-
-function isOpen(machine: Machine, next: Successor, x: Tensor): boolean {
-  const score = gateScore(machine, next, x);
-  const { threshold = machine.network.routing.threshold } = machine.options;
-  return score === undefined || score > gateLevel({ ...(threshold !== undefined && { threshold }) });
-}
-
-/** What an oracle says of a block. A ratio that is no number is not small. */
-function isSmall(machine: Machine, next: Successor, kind: OracleKind, { x, position }: Traveller): boolean {
-  if (next === 'exit') return false;
-  const { threshold = machine.network.routing.threshold ?? DEFAULT_THRESHOLD } = machine.options;
-  const cache: KvCache = new Map([[next, [...entriesOf(machine.cache, next)]]]);
-  let ratio = NaN;
-  const onBlock = ({ x: before, f }: BlockEvent): void => {
-    const sum = before.map((value, i) => value + (f[i] ?? NaN));
-    ratio = Math.hypot(...f) / Math.hypot(...(kind === 'oracle_input' ? before : sum));
-  };
-  execute({ ...machine, cache, options: { onBlock } }, blockOf(machine.network, next), x, [
-    { position, probability: 1 },
-  ]);
-  return ratio < threshold;
-}
-
-function hubScores(machine: Machine, { x, hops }: Traveller): (next: Successor) => number {
-  const { hub } = machine.network;
-  if (hub === undefined) throw new Error('internal: no hub');
-  const { data } = only(runRegion(at(machine, hub, [x, tensor([1], Int32Array.of(hops))]), [hub.result]));
-  return (next) => data[hubColumn(next, data.length)] ?? NaN;
-}
-
-function highest(machine: Machine, successors: readonly Successor[], token: Traveller): Successor {
-  const scoreOf = hubScores(machine, token);
-  return successors.reduce((best, next) => (scoreOf(next) > scoreOf(best) ? next : best));
-}
-
-/** p of the edge to a block, see above. */
-function probabilityOf(machine: Machine, from: BlockId | 'entry', to: BlockId, token: Traveller): number {
-  const { router, successors } = edgeOf(machine.network, from);
-  if (machine.network.routing.weighting !== 'probability') return 1;
-  if (router?.kind === 'gate') return 1 / (1 + Math.exp(-(gateScore(machine, to, token.x) ?? Infinity)));
-  if (router?.kind !== 'hub') return 1;
-  const scoreOf = hubScores(machine, token);
-  return 1 / successors.reduce<number>((sum, next) => sum + Math.exp(scoreOf(next) - scoreOf(to)), 0);
-}
-
 /** Attention blocks that the edge passes over. */
 function between(network: Network, from: BlockId | 'entry', to: Successor): readonly Block[] {
   const low = from === 'entry' ? -1 : from;
   const high = to === 'exit' ? Infinity : to;
   return network.blocks.filter(({ id, role }) => role === 'attention' && id > low && id < high);
-}
-
-/** What a token leaves at an attention block that it passes over, see above. */
-function fill(machine: Machine, block: Block, x: Tensor, position: number, path: readonly BlockId[]): void {
-  const { network, cache } = machine;
-  if (network.routing.kv === 'project') {
-    const [k, v] = projected(machine, block, x, [position]);
-    writeFilled(entriesOf(cache, block.id), { position, k: k.data, v: v.data });
-    tellKv(machine, block, { position, k: k.data, v: v.data });
-  } else if (network.routing.kv === 'latest') {
-    const source = path.findLast((id) => id < block.id && blockOf(network, id).role === 'attention');
-    const entry = source === undefined ? undefined : entriesOf(cache, source).findLast((e) => e.position === position);
-    if (entry === undefined) return;
-    writeFilled(entriesOf(cache, block.id), { position, k: entry.k, v: entry.v });
-    tellKv(machine, block, entry);
-  }
-}
-
-function tellKv({ options }: Machine, { id }: Block, { position, k, v }: Omit<Entry, 'filled'>): void {
-  options.onKv?.({ block: id, position, k: Float32Array.from(k), v: Float32Array.from(v) });
-}
-
-/** The k and v that an attention block makes of x. */
-function projected(machine: Machine, block: Block, x: Tensor, positions: readonly number[]): [Tensor, Tensor] {
-  const { operands } = attentionOf(block);
-  const [, k, v] = operands;
-  if (k === undefined || v === undefined) throw new Error(`internal: attention without k and v in block ^${block.id}`);
-  const [kValue, vValue] = runRegion(at(machine, block.body, [x, positionTensor(positions)]), [k, v]);
-  if (kValue === undefined || vValue === undefined) throw new Error('internal: no k or v');
-  return [kValue, vValue];
-}
-
-/** A row that comes to a block. */
-interface Arrival {
-  readonly position: number;
-  /** By which its branch is scaled. */
-  readonly probability: number;
-}
-
-/** Runs a block's body on rows; in a causal network there is one. */
-function execute(machine: Machine, block: Block, x: Tensor, arrivals: readonly Arrival[]): Tensor {
-  const { network, cache, options } = machine;
-  const positions = arrivals.map(({ position }) => position);
-  let context: Tensor | undefined;
-  const attend: Surroundings['attend'] = (q, k, v, attrs) => {
-    const entries = entriesOf(cache, block.id);
-    positions.forEach((position, r) => {
-      const entry = { position, k: rowOf(k, r), v: rowOf(v, r) };
-      writeExecuted(entries, entry, network.routing.revisit);
-      tellKv(machine, block, entry);
-    });
-    entries.sort((a, b) => a.position - b.position);
-    context = attendTo(q, entries, attrs);
-    return context;
-  };
-  const run: RegionRun = {
-    ...at(machine, block.body, [x, positionTensor(positions)]),
-    around: { source: machine.source, attend, probability: (r) => arrivals[r]?.probability ?? NaN },
-  };
-  const out = only(runRegion(run, [block.body.result]));
-  if (options.onBlock !== undefined) {
-    const again = { ...run, around: { ...run.around, attend: (): Tensor => context ?? out } };
-    const f = branchOutput(again, block);
-    positions.forEach((position, r) => {
-      options.onBlock?.({ block: block.id, position, x: copyRow(x, r), f: copyRow(f, r), out: copyRow(out, r) });
-    });
-  }
-  return out;
 }
 
 /** Where a token of an image goes next, and by what its branch is scaled there. */
@@ -322,35 +120,4 @@ function runImage(machine: Machine, pixels: Float32Array): RunResult {
   }
   const logits = only(runRegion(at(machine, network.exit, [x]), [network.exit.result]));
   return { logits: [Float32Array.from(logits.data)], paths };
-}
-
-function at(machine: Machine, region: RegionRun['region'], args: readonly Tensor[]): RegionRun {
-  const attend = (): never => {
-    throw new Error('internal: attention outside a block');
-  };
-  return { region, args, constant: machine.constant, around: { source: machine.source, attend } };
-}
-
-function attentionOf(block: Block): Op {
-  const op = block.body.ops.find(({ kind }) => kind === 'attention');
-  if (op === undefined) throw new Error(`internal: block ^${block.id} has no attention`);
-  return op;
-}
-
-function edgeOf(network: Network, from: BlockId | 'entry'): Edge {
-  return from === 'entry' ? network.entry.edge : blockOf(network, from).edge;
-}
-
-function blockOf(network: Network, id: BlockId): Block {
-  const block = network.blocks.find((candidate) => candidate.id === id);
-  if (block === undefined) throw new Error(`internal: no block ^${id}`);
-  return block;
-}
-
-function positionTensor(positions: readonly number[]): Tensor {
-  return tensor([positions.length], Int32Array.from(positions));
-}
-
-function copyRow(x: Tensor, r: number): Float32Array {
-  return Float32Array.from(rowOf(x, r));
 }

@@ -29,6 +29,10 @@ export function rowOf(x: Tensor, i: number): Float32Array | Int32Array {
   return x.data.subarray(i * columns, (i + 1) * columns);
 }
 
+export function copyRow(x: Tensor, r: number): Float32Array {
+  return Float32Array.from(rowOf(x, r));
+}
+
 /** A matrix of the given rows of x, copied. */
 export function gatherRows(x: Tensor, rows: readonly number[]): Tensor {
   const columns = columnsOf(x);
