@@ -5,8 +5,8 @@
  * A token sees of an earlier one what that one left on its last visit. While all walk at once that visit may be yet to come: then
  * the pass before says when it will be, and lends its entry.
  */
-import { source } from './attend.ts';
 import type { Entries } from './attend.ts';
+import { source } from './sight.ts';
 
 /** What a pass leaves at one block. */
 export interface Left extends Entries {

@@ -10,11 +10,12 @@ import type { RadialConfig } from '../../frontend/index.ts';
 import type { Matrix } from '../matmul.ts';
 import { modelParts } from '../model.ts';
 import type { ModelInput, ModelParts, ModelShape, Parameters } from '../model.ts';
-import { attend, planSight } from './attend.ts';
+import { attend } from './attend.ts';
 import { createPass } from './entries.ts';
 import type { Leavings } from './entries.ts';
 import type { Hop, Turns } from './hops.ts';
 import { highest, hubScores } from './router.ts';
+import { planSight } from './sight.ts';
 import { addToRows, takeRows } from '../rows.ts';
 
 export interface WalkInput extends ModelInput {

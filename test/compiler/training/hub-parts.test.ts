@@ -1,11 +1,12 @@
 /** @file The parts of a hub's training: their gradients, what routes cost, and what is said of them. */
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { attend, planSight, source } from '../../../compiler/training/hub/attend.ts';
+import { attend } from '../../../compiler/training/hub/attend.ts';
 import { createCollapseTally } from '../../../compiler/training/hub/collapse.ts';
 import { addCreditSlopes, drawTurns } from '../../../compiler/training/hub/credit.ts';
 import { limited } from '../../../compiler/training/hub/limits.ts';
 import { highest } from '../../../compiler/training/hub/router.ts';
+import { planSight, source } from '../../../compiler/training/hub/sight.ts';
 import { addEntry, addToRows, takeRows } from '../../../compiler/training/rows.ts';
 import type { Hop } from '../../../compiler/training/hub/hops.ts';
 import { startBackend } from '../../../compiler/training/index.ts';
