@@ -38,8 +38,16 @@ export function addHubOptions(command: Command): Command {
     .addOption(
       new Option('--router <kind>', 'what decides (default: that of the model, or gates)').choices(['gate', 'hub']),
     )
-    .option('--max-hops <n>', 'hub: most blocks that a token executes (default: three times all)', wholeNumber(1))
-    .option('--first-hops <n>', 'hub: how many, in order, it begins with (default: as --target-depth)', wholeNumber(1))
+    .option(
+      '--max-hops <n>',
+      'hub: most blocks that a token executes (default: three times all; distill: all)',
+      wholeNumber(1),
+    )
+    .option(
+      '--first-hops <n>',
+      'hub: how many, in order, it begins with (default: as --target-depth; distill: all)',
+      wholeNumber(1),
+    )
     .option('--hub-hidden-size <n>', 'hub: width of its inner layer', wholeNumber(1), 32)
     .option('--passes <n>', 'hub: walks before the one whose loss is trained', wholeNumber(0), 1)
     .option('--unroll <n>', 'hub: of these, how many the gradient goes back through', wholeNumber(0), 0)
@@ -57,7 +65,9 @@ export function addHubOptions(command: Command): Command {
  * @throws RadialError RC1108, RC1109
  */
 export function hubSettings(blocks: number, options: HubOptions & CommonOptions, own?: RadialConfig): RoutedSettings {
-  const { targetDepth, budget, anneal, passes, unroll, balance, noise, maxHops = 3 * blocks } = options;
+  const { targetDepth, budget, anneal, passes, unroll, balance, noise } = options;
+  const mode = options.mode === 'distill' ? 'distill' : 'joint';
+  const { maxHops = mode === 'distill' ? blocks : 3 * blocks } = options;
   const config: RadialConfig = own ?? {
     router: 'hub',
     blocks,
@@ -71,7 +81,8 @@ export function hubSettings(blocks: number, options: HubOptions & CommonOptions,
     anchors: options.anchorTokens,
     weighting: options.weighting,
   };
-  const firstHops = options.firstHops ?? Math.max(1, Math.round(targetDepth * config.maxHops));
+  const planned = mode === 'distill' && own === undefined ? blocks : Math.round(targetDepth * config.maxHops);
+  const firstHops = options.firstHops ?? Math.min(config.maxHops, Math.max(1, planned));
   refuseUntrainable(config, options);
   if (unroll > passes) {
     fail('RC1109', `the gradient cannot go back through ${unroll} of ${passes} passes`, {
@@ -84,14 +95,19 @@ export function hubSettings(blocks: number, options: HubOptions & CommonOptions,
       help: 'give a larger --target-depth: hops as a share of the hop cap',
     });
   }
-  return { mode: 'joint', config, targetDepth, budget, anneal, hub: { passes, unroll, firstHops, balance, noise } };
+  return { mode, config, targetDepth, budget, anneal, hub: { passes, unroll, firstHops, balance, noise } };
 }
 
 /** @throws RadialError RC1109 */
-function refuseUntrainable({ kv, revisit, weighting }: RadialConfig, options: CommonOptions): void {
-  const { mode, layerDrop, anchorFirst, anchorLast, gateHiddenSize } = options;
-  if (mode === 'distill') {
-    fail('RC1109', 'a hub is trained with its model, not distilled', { help: 'use --mode joint, or --router gate' });
+function refuseUntrainable(
+  { kv, revisit, weighting }: RadialConfig,
+  options: CommonOptions & Pick<HubOptions, 'unroll'>,
+): void {
+  const { mode, unroll, layerDrop, anchorFirst, anchorLast, gateHiddenSize } = options;
+  if (mode === 'distill' && unroll > 0) {
+    fail('RC1109', '--unroll is for models that are trained with their hub', {
+      help: 'leave it out, or use --mode joint',
+    });
   }
   if (kv !== 'absent' || revisit !== 'overwrite') {
     fail('RC1109', `hubs are trained with the KV policy absent and revisits that overwrite, not ${kv} and ${revisit}`, {

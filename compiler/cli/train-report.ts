@@ -1,7 +1,7 @@
 /** @file What `radialc train` says while it runs: of its steps, and of its checkpoints. */
 import type {
   Checkpoint,
-  HubEvaluation,
+  RoutedEvaluation,
   RoutedSettings,
   SessionRequest,
   StepReport,
@@ -50,37 +50,36 @@ export function createReporter(
       reports = [];
     },
     onCheckpoint: (checkpoint) => {
-      say(checkpoint, `step ${checkpoint.step}: saved${heldOutLine(checkpoint, routed)}`);
+      say(checkpoint, `step ${checkpoint.step}: saved${measuredLine(checkpoint, routed)}`);
     },
   };
 }
 
-function heldOutLine({ heldOut }: Checkpoint, routed: RoutedSettings | undefined): string {
-  if (heldOut === undefined) return '';
-  const loss = `; held out ${heldOut.loss.toFixed(4)} nats per token`;
-  if (!('usage' in heldOut) || routed === undefined) return loss;
-  if ('routes' in heldOut) return loss + routesLine(heldOut);
-  const blocks = (are: (used: number) => boolean): readonly number[] =>
-    routed.config.gatedBlocks.filter((_, i) => are(heldOut.usage[i] ?? 0));
-  const [always, never] = [blocks((used) => used > SETTLED), blocks((used) => used < 1 - SETTLED)];
-  const list = (name: string, ids: readonly number[]): string =>
-    ids.length === 0 ? '' : `, ${name}: ${ids.join(', ')}`;
-  return `${loss} at ${(100 * heldOut.depth).toFixed(1)} % of the blocks${list('always open', always)}${list('never open', never)}`;
+function measuredLine({ heldOut, training }: Checkpoint, routed: RoutedSettings | undefined): string {
+  const found = heldOut ?? training;
+  if (found === undefined) return '';
+  const loss = `; ${heldOut === undefined ? 'on the text itself' : 'held out'} ${found.loss.toFixed(4)} nats per token`;
+  return found.routes !== undefined && routed !== undefined ? loss + routesLine(found, routed) : loss;
 }
 
-/** How far the routes have collapsed: behind the loss of a checkpoint. */
-function routesLine({ routes, usage }: HubEvaluation): string {
+/** Where tokens go, and how far their routes have collapsed: behind the loss of a checkpoint. */
+function routesLine({ routes, usage, depth }: RoutedEvaluation, { hub, config }: RoutedSettings): string {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const blocks = hub === undefined ? config.gatedBlocks : usage.map((_, block) => block);
   const list = (name: string, is: (used: number) => boolean): string => {
-    const blocks = usage.flatMap((used, block) => (is(used) ? [block] : []));
-    return blocks.length === 0 ? '' : `, ${name}: ${blocks.join(', ')}`;
+    const found = blocks.filter((_, i) => is(usage[i] ?? 0));
+    return found.length === 0 ? '' : `, ${name}: ${found.join(', ')}`;
   };
-  return (
-    ` in ${routes.hops.toFixed(2)} hops` +
-    list('always used', (used) => used > SETTLED) +
-    list('never used', (used) => used < 1 - SETTLED) +
-    `; evenness ${percent(routes.evenness)}, at the cap ${percent(routes.capped)}, stays ${percent(routes.selfLoops)}, ` +
-    `one route ${percent(routes.sameRoute)}, one route at each position ${percent(routes.sameAtPosition)}, ` +
-    `entropy ${routes.entropy.map((bits) => bits.toFixed(2)).join(' ')} bits`
-  );
+  const undecided = blocks.filter((_, i) => (usage[i] ?? 0) >= 1 - SETTLED && (usage[i] ?? 0) <= SETTLED);
+  const entropy = undecided.map((block) => `^${block} ${(routes.entropy[block] ?? NaN).toFixed(2)}`);
+  return [
+    hub === undefined ? ` at ${percent(depth)} of the blocks` : ` in ${routes.hops.toFixed(2)} hops`,
+    list(hub === undefined ? 'always open' : 'always used', (used) => used > SETTLED),
+    list(hub === undefined ? 'never open' : 'never used', (used) => used < 1 - SETTLED),
+    '; ',
+    hub === undefined ? '' : `evenness ${percent(routes.evenness)}, stays ${percent(routes.selfLoops)}, `,
+    `at the cap ${percent(routes.capped)}, one route ${percent(routes.sameRoute)}, `,
+    `one route at each position ${percent(routes.sameAtPosition)}`,
+    entropy.length === 0 ? '' : `, entropy in bits: ${entropy.join(', ')}`,
+  ].join('');
 }

@@ -53,8 +53,8 @@ export const trainingCodes = {
       '`scratch` begins with random weights and a vocabulary of its own, or goes on with a model without routers; `distill` and ' +
       '`joint` begin with a checkpoint. ' +
       'Heads divide the width, and sequences are no longer than the context. `--weighting probability` needs gates and `joint`: ' +
-      '`distill` leaves the model as it is. A hub is trained with its model, sees what tokens left on their last visits, and ' +
-      'begins with a walk that its inner layer has room for.',
+      '`distill` leaves the model as it is. A hub sees what tokens left on their last visits, and begins with a walk that its ' +
+      'inner layer has room for.',
   },
   RC1110: {
     title: 'a text that cannot be trained on',

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { evaluate } from './evaluate.ts';
 import { writeCheckpoint } from './export.ts';
 import { evaluateRouted } from './gates/evaluate.ts';
@@ -15,7 +16,6 @@ import type { RoutedEvaluation } from './gates/evaluate.ts';
 import { writeGates } from './gates/export.ts';
 import type { TrainedGates } from './gates/export.ts';
 import { evaluateHub } from './hub/evaluate.ts';
-import type { HubEvaluation } from './hub/evaluate.ts';
 import { writeHub } from './hub/export.ts';
 import { parameterCount, parameterSpecs, parameterTensors } from './model.ts';
 import { startBackend } from './matmul.ts';
@@ -55,13 +55,15 @@ export interface SessionBegin {
   readonly step: number;
 }
 
-/** What a checkpoint measures on the held-out text, if there is one. */
+/** What a checkpoint measures. */
 export interface Checkpoint {
   readonly step: number;
-  readonly heldOut?: HubEvaluation | RoutedEvaluation | { readonly loss: number };
+  readonly heldOut?: RoutedEvaluation | { readonly loss: number; readonly routes?: never };
+  /** Where nothing is held out: what routers do on the text that they are trained on. */
+  readonly training?: RoutedEvaluation;
 }
 
-/** Held-out windows that are measured at each checkpoint. */
+/** Windows that are measured at each checkpoint. */
 const GLANCE_WINDOWS = 48;
 const GLANCE_BATCH = 4;
 /** Walks before the one that is measured. */
@@ -75,6 +77,7 @@ const GLANCE_PASSES = 2;
 export async function runSession(request: SessionRequest): Promise<number> {
   const { out, resume, settings, text, model, checkpointEvery, signal } = request;
   requireWork(text, settings);
+  requireWindow(request);
   await startBackend();
   const statePath = join(out, 'state.safetensors');
   if (!resume) requireNoState(statePath);
@@ -105,9 +108,9 @@ export async function runSession(request: SessionRequest): Promise<number> {
       onCheckpoint: (state) => {
         saveState(statePath, state, identity);
         writeModel(join(out, 'model'), request, state.parameters);
-        const heldOut = measure(request, state.parameters);
-        log({ step: state.step, ...(heldOut && { heldOut }), time: new Date().toISOString() });
-        request.onCheckpoint?.({ step: state.step, ...(heldOut && { heldOut }) });
+        const checkpoint = { step: state.step, ...measure(request, state.parameters) };
+        log({ ...checkpoint, time: new Date().toISOString() });
+        request.onCheckpoint?.(checkpoint);
       },
       checkpointEvery,
       signal,
@@ -130,6 +133,14 @@ function identityOf(
     createHash('sha256').update(data).digest('hex').slice(0, 16);
   const models = begin.flatMap((model) => (model === undefined ? [] : [` model ${hash(model)}`]));
   return `${JSON.stringify(fixed)} text ${hash(text)}${models.join('')}`;
+}
+
+/** @throws RadialError RC1101 */
+function requireWindow({ heldOut, settings: { tokens } }: SessionRequest): void {
+  if (heldOut === undefined || heldOut.length >= tokens) return;
+  fail('RC1101', `the held-out text has ${heldOut.length} tokens, a sequence has ${tokens}`, {
+    help: 'give more of it, fewer --tokens, or none',
+  });
 }
 
 function sharedCopy(model: Float32Array = new Float32Array()): Float32Array {
@@ -156,23 +167,24 @@ function writeModel(dir: string, request: SessionRequest, trained: Float32Array)
   }
 }
 
-function measure(request: SessionRequest, trained: Float32Array): Checkpoint['heldOut'] {
-  const { settings, heldOut } = request;
+function measure(request: SessionRequest, trained: Float32Array): Omit<Checkpoint, 'step'> {
+  const { settings, heldOut, text } = request;
   const { shape, tokens, routed } = settings;
-  if (heldOut === undefined || heldOut.length < tokens) return undefined;
   const options = { tokens, batch: GLANCE_BATCH, maxWindows: GLANCE_WINDOWS };
   const model = modelParameters(request, trained);
-  if (routed === undefined) return { loss: evaluate(shape, model, heldOut, options).loss };
+  if (routed === undefined) {
+    return heldOut === undefined ? {} : { heldOut: { loss: evaluate(shape, model, heldOut, options).loss } };
+  }
   const own = parameterTensors(parameterSpecs(shape), model);
   const gates = parameterTensors(trainedSpecs(settings), trained);
   const { config, hub } = routed;
   const all = new Map([...own, ...gates]);
   const found =
     hub === undefined
-      ? evaluateRouted({ shape, config }, all, heldOut, options)
-      : evaluateHub({ shape, config }, all, heldOut, { ...options, passes: GLANCE_PASSES });
+      ? evaluateRouted({ shape, config }, all, heldOut ?? text, options)
+      : evaluateHub({ shape, config }, all, heldOut ?? text, { ...options, passes: GLANCE_PASSES });
   tf.dispose([...own.values(), ...gates.values()]);
-  return found;
+  return heldOut === undefined ? { training: found } : { heldOut: found };
 }
 
 function rounded({ step, loss, gradientNorm, learningRate, measured }: StepReport): object {

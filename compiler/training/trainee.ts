@@ -1,4 +1,4 @@
-/** @file What is trained: its parameters, and the loss of a batch. A dense model, or one with gates. */
+/** @file What is trained: its parameters, and the loss of a batch. A dense model, or one with gates or a hub. */
 import * as tf from '@tensorflow/tfjs-core';
 import { gateSpecs } from './gates/model.ts';
 import { routedLoss } from './gates/loss.ts';
@@ -52,20 +52,21 @@ export function traineeOf(settings: TrainSettings, frozen: Float32Array): Traine
     return { specs, loss: (parameters, { share }) => ({ loss: goalLoss(logitsOf(parameters, share), goalOf(share)) }) };
   }
   const { hub } = routed;
+  /** Of model and routers. */
+  const all = (parameters: Parameters): Parameters =>
+    routed.mode === 'distill' ? new Map([...held, ...parameters]) : parameters;
   if (hub !== undefined) {
     const withHub = { ...settings, routed: { ...routed, hub } };
     return {
       specs,
-      prepare: (parameters, work) => prepareHub(parameters, withHub, work),
-      loss: (parameters, work, before) => hubLoss(parameters, withHub, work, { before, goal: goalOf(work.share) }),
+      prepare: (parameters, work) => prepareHub(all(parameters), withHub, work),
+      loss: (parameters, work, before) => hubLoss(all(parameters), withHub, work, { before, goal: goalOf(work.share) }),
     };
   }
   const withGates = { ...settings, routed };
-  const isFixed = routed.mode === 'distill';
   return {
     specs,
-    loss: (parameters, work) =>
-      routedLoss(isFixed ? new Map([...held, ...parameters]) : parameters, withGates, work, goalOf(work.share)),
+    loss: (parameters, work) => routedLoss(all(parameters), withGates, work, goalOf(work.share)),
   };
 }
 

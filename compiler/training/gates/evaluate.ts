@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { RadialConfig } from '../../frontend/index.ts';
 import { cutWindows, spreadWindows } from '../batches.ts';
+import { createCollapseTally } from '../collapse.ts';
+import type { Collapse } from '../collapse.ts';
 import type { EvaluationOptions } from '../evaluate.ts';
 import type { ModelShape, Parameters } from '../model.ts';
 import { crossEntropy } from '../ops.ts';
@@ -14,6 +16,8 @@ export interface RoutedEvaluation {
   readonly depth: number;
   /** Share of the tokens that execute each gated block, in order. */
   readonly usage: readonly number[];
+  /** Of all blocks. */
+  readonly routes: Collapse;
 }
 
 /** The same windows as those of `evaluate`. @param parameters - of the model and of its gates */
@@ -24,7 +28,8 @@ export function evaluateRouted(
   { tokens, batch, maxWindows }: EvaluationOptions,
 ): RoutedEvaluation {
   const starts = spreadWindows(text, tokens, maxWindows);
-  const open = new Map<number, number>(config.gatedBlocks.map((block) => [block, 0]));
+  const blocks = Array.from({ length: 2 * shape.layers }, (_, block) => block);
+  const tally = createCollapseTally(blocks.length, config.maxHops);
   let nats = 0;
   for (let first = 0; first < starts.length; first += batch) {
     const part = starts.slice(first, first + batch);
@@ -32,15 +37,15 @@ export function evaluateRouted(
     nats += tf.tidy(() => {
       const input = { ids, batch: part.length, config, isFixed: true, noise: () => new Float32Array(ids.length) };
       const { logits, decisions } = routedForward(parameters, shape, input);
-      for (const [block, { isOpen }] of decisions) {
-        open.set(block, (open.get(block) ?? 0) + isOpen.filter(Boolean).length);
+      for (let row = 0; row < ids.length; row++) {
+        const path = blocks.filter((block) => decisions.get(block)?.isOpen[row] !== false);
+        tally.add(row % tokens, path);
       }
       return (crossEntropy(logits, targets).dataSync<'float32'>()[0] ?? NaN) * targets.length;
     });
   }
-  const count = starts.length * tokens;
-  const usage = [...open.values()].map((rows) => rows / count);
-  const blocks = 2 * shape.layers;
-  const depth = (usage.reduce((sum, share) => sum + share, 0) + blocks - usage.length) / blocks;
-  return { loss: nats / count, depth, usage };
+  const routes = tally.result();
+  const visits = tally.visits();
+  const usage = config.gatedBlocks.map((block) => visits[block] ?? NaN);
+  return { loss: nats / (starts.length * tokens), depth: routes.hops / blocks.length, usage, routes };
 }

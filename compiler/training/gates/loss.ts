@@ -53,7 +53,7 @@ export function routedLoss(
   const usage = made.map(({ isOpen }) => isOpen.reduce((sum, open) => sum + Number(open), 0) / isOpen.length);
   const blocks = 2 * shape.layers;
   const depth = (usage.reduce((a, b) => a + b, 0) + blocks - made.length) / blocks;
-  const over = depth - targetAt(step, routed);
+  const over = depth - targetAt(step, routed, 1);
   const price = (2 * budget * over) / blocks;
   const distance = mode === 'joint' ? 0 : nats.reduce((sum, one) => sum + one, 0) / nats.length;
   const ofGates = credit(made, { turns, nats, turnedNats, price }, distance + budget * over ** 2);
@@ -61,9 +61,9 @@ export function routedLoss(
   return { loss, measured: { depth, usage, distance } };
 }
 
-/** Falls linearly over `anneal` steps. */
-function targetAt(step: number, { targetDepth, anneal }: RoutedSettings): number {
-  return 1 - (1 - targetDepth) * Math.min(1, (step + 1) / Math.max(1, anneal));
+/** Goes linearly from `first` over `anneal` steps. */
+export function targetAt(step: number, { targetDepth, anneal }: RoutedSettings, first: number): number {
+  return first + (targetDepth - first) * Math.min(1, (step + 1) / Math.max(1, anneal));
 }
 
 /** How large the noise is: 1 while the target falls, then falling to 0 at four fifths of what is left. */

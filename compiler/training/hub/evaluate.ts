@@ -2,27 +2,25 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { RadialConfig } from '../../frontend/index.ts';
 import { cutWindows, spreadWindows } from '../batches.ts';
+import { createCollapseTally } from '../collapse.ts';
 import type { EvaluationOptions } from '../evaluate.ts';
 import type { RoutedEvaluation } from '../gates/evaluate.ts';
 import type { ModelShape, Parameters } from '../model.ts';
 import { crossEntropy } from '../ops.ts';
-import { createCollapseTally } from './collapse.ts';
-import type { Collapse } from './collapse.ts';
 import { walk, walkAhead } from './walk.ts';
 import type { Hop } from './hops.ts';
 
-/** `depth` is the mean of hops over the hop cap, `usage` the share of the tokens that visit each block. */
-export interface HubEvaluation extends RoutedEvaluation {
-  readonly routes: Collapse;
-}
-
-/** The same windows as those of `evaluate`. @param passes - before the one that is measured; exact if no less than tokens − 1 */
+/**
+ * The same windows as those of `evaluate`. `depth` is the mean of hops over the hop cap, `usage` the share of the tokens that
+ * visit each block.
+ * @param passes - before the one that is measured; exact if no less than tokens − 1
+ */
 export function evaluateHub(
   { shape, config }: { readonly shape: ModelShape; readonly config: RadialConfig },
   parameters: Parameters,
   text: Uint16Array,
   { tokens, batch, maxWindows, passes }: EvaluationOptions & { readonly passes: number },
-): HubEvaluation {
+): RoutedEvaluation {
   const starts = spreadWindows(text, tokens, maxWindows);
   const tally = createCollapseTally(config.blocks, config.maxHops);
   let nats = 0;

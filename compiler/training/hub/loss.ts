@@ -1,6 +1,6 @@
-/** @file What training a model with a hub minimises: its own loss, under a budget of hops. */
+/** @file What training a model with a hub minimises: its own loss or its distance from the dense model, under a budget of hops. */
 import * as tf from '@tensorflow/tfjs-core';
-import { noiseAt } from '../gates/loss.ts';
+import { noiseAt, targetAt } from '../gates/loss.ts';
 import type { RoutedLoss } from '../gates/loss.ts';
 import type { RoutedSettings } from '../gates/settings.ts';
 import { goalLoss, goalNats } from '../goal.ts';
@@ -44,7 +44,7 @@ export function hubLoss(
   { before, goal }: { readonly before: Leavings | undefined; readonly goal: Goal },
 ): RoutedLoss {
   const { shape, routed } = settings;
-  const { config, targetDepth: target, budget, hub } = routed;
+  const { config, mode, budget, hub } = routed;
   const { ids } = work.share.data;
   const input = inputOf(settings, work);
   const passes: Walked[] = [];
@@ -64,12 +64,17 @@ export function hubLoss(
     return goalNats(turned.parts.head(turned.x), goal);
   });
   const { blocks, maxHops } = config;
+  const target = targetAt(work.step, routed, hub.firstHops / maxHops);
   const limits = { tokens: ids.length, blocks, maxHops, target, budget, balance: hub.balance };
   const usage = blockUsage(hops, blocks);
   const nats = goalNats(logits, goal);
   return {
     loss: limited(goalLoss(logits, goal, nats), hops, limits, { turns, turnedNats, nats }),
-    measured: { depth: usage.hops / ids.length / maxHops, distance: 0, usage: usage.shares },
+    measured: {
+      depth: usage.hops / ids.length / maxHops,
+      distance: mode === 'joint' ? 0 : nats.reduce((sum, one) => sum + one, 0) / nats.length,
+      usage: usage.shares,
+    },
   };
 }
 

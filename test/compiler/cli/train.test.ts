@@ -9,7 +9,18 @@ interface LogLine {
   readonly step: number;
   readonly loss?: number;
   readonly depth?: number;
-  readonly heldOut?: { readonly loss: number; readonly usage?: readonly number[] };
+  readonly heldOut?: Measured;
+  readonly training?: Measured;
+}
+
+interface Measured {
+  readonly loss: number;
+  readonly usage?: readonly number[];
+  readonly routes?: {
+    readonly entropy: readonly number[];
+    readonly sameRoute: number;
+    readonly sameAtPosition: number;
+  };
 }
 
 describe('radialc train', function () {
@@ -135,7 +146,7 @@ describe('radialc train', function () {
     const fresh = ['train', '--mode', 'scratch', ...texts, '-o', at('hub'), ...scratchOptions, ...hub, ...steps];
     const { code, stderr } = await radialc(fresh);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /step 6: saved; held out \S+ nats per token in \S+ hops.*evenness .*at the cap .*entropy/);
+    assert.match(stderr, /step 6: saved; held out \S+ nats per token in \S+ hops.*evenness .*at the cap .*one route at each position/);
     await ok(
       'train',
       at('hub/model'),
@@ -159,6 +170,37 @@ describe('radialc train', function () {
     await ok('eval', at('hub-out'), '--text', at('held.txt'));
   });
 
+  it('a hub for a model that stays as it is', async () => {
+    const hub = ['--router', 'hub', '--target-depth', '0.6', '--held-out', at('held.txt'), '--seed', '2'];
+    await ok('train', at('base/model'), '--text', at('text.txt'), '-o', at('near'), ...hub, ...steps);
+    const [base, near] = ['base', 'near'].map((run) => readFileSync(at(`${run}/model/model.safetensors`)));
+    assert.ok(base !== undefined && near !== undefined && base.equals(near));
+    await ok('compile', at('near/model'), '-o', at('near-out'));
+    const { path } = await okJson<{ path: number[][] }>('run', at('near-out'), '--prompt', 'The 3', '-n', '6');
+    assert.ok(path.every((blocks) => blocks.length <= 4));
+    await ok('train', at('near/model'), '--text', at('text.txt'), '-o', at('nearer'), ...steps);
+  });
+
+  it('says how the routes of gates have collapsed, where nothing is held out on the text itself', async () => {
+    const args = ['train', at('base/model'), '--text', at('text.txt'), '-o', at('alone'), ...steps];
+    const { code, stderr } = await radialc(args);
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stderr,
+      /step 6: saved; on the text itself .* of the blocks.*at the cap .*one route .*at each position/,
+    );
+    const { training } = log('alone').findLast((line) => line.training !== undefined) ?? {};
+    assert.ok(training?.routes !== undefined && training.usage?.length === 4);
+    const { entropy, sameRoute, sameAtPosition } = training.routes;
+    for (const [block, share] of training.usage.entries()) {
+      const bits = [share, 1 - share].reduce((sum, p) => (p === 0 ? sum : sum - p * Math.log2(p)), 0);
+      assert.ok(Math.abs((entropy[block] ?? NaN) - bits) < 1e-9);
+    }
+    assert.ok(sameRoute > 0 && sameRoute <= sameAtPosition);
+    writeFileSync(at('word.txt'), 'The');
+    await fails('RC1101', ...args, '--held-out', at('word.txt'), '--resume');
+  });
+
   it('refuses hubs that it cannot train', async () => {
     const text = ['--text', at('text.txt'), '-o', at('x')];
     const fresh = ['train', '--mode', 'scratch', ...text, ...scratchOptions];
@@ -171,9 +213,8 @@ describe('radialc train', function () {
     await fails('RC1109', ...hub, '--first-hops', '9', '--max-hops', '8');
     await fails('RC1109', ...hub, '--passes', '1', '--unroll', '2');
     await fails('RC1108', ...hub, '--target-depth', '0');
-    await fails('RC1109', 'train', at('base/model'), ...text, '--router', 'hub');
+    await fails('RC1109', 'train', at('base/model'), ...text, '--router', 'hub', '--unroll', '1');
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'joint', '--router', 'gate');
-    await fails('RC1109', 'train', at('hub/model'), ...text);
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'scratch');
     assert.ok(!existsSync(at('x')));
   });

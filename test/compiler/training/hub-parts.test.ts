@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { attend } from '../../../compiler/training/hub/attend.ts';
-import { createCollapseTally } from '../../../compiler/training/hub/collapse.ts';
+import { createCollapseTally } from '../../../compiler/training/collapse.ts';
 import { addCreditSlopes, drawTurns } from '../../../compiler/training/hub/credit.ts';
 import { limited } from '../../../compiler/training/hub/limits.ts';
 import { highest } from '../../../compiler/training/hub/router.ts';

@@ -23,7 +23,7 @@ import {
   writeCheckpoint,
 } from '../../../compiler/training/index.ts';
 import type { Checkpoint, StepReport } from '../../../compiler/training/index.ts';
-import { parameterSpecs, parameterTensors } from '../../../compiler/training/model.ts';
+import { parameterCount, parameterSpecs, parameterTensors } from '../../../compiler/training/model.ts';
 import { normals, seededRandom } from '../../../compiler/training/random.ts';
 import { lossAndGradient } from '../../../compiler/training/step.ts';
 import { firstParameters } from '../../../compiler/training/first-parameters.ts';
@@ -218,6 +218,37 @@ describe('a hub in training', () => {
     });
   });
 
+  it('is distilled for a model that stays as it is: near its predictions, in fewer hops', async function () {
+    this.timeout(240_000);
+    const dense = { ...base, optimizer: { ...base.optimizer, steps: 120 } };
+    const { parameters: model } = await train(tinyText(), dense, initialState(dense));
+    const own = {
+      ...base,
+      optimizer: { ...base.optimizer, steps: 80, learningRate: 0.02 },
+      routed: {
+        mode: 'distill' as const,
+        config: { ...config, maxHops: 4 },
+        targetDepth: 0.75,
+        budget: 60,
+        anneal: 20,
+        hub: { ...tiny, firstHops: 4, balance: 0, noise: 0 },
+      },
+    };
+    const begin = initialState(own, model);
+    assert.equal(begin.parameters.length, parameterCount(hubSpecs(own.routed.config, shape.hidden)));
+    const reports: StepReport[] = [];
+    await train(tinyText(), own, begin, { onStep: (one) => reports.push(one) }, model);
+    // Through all blocks in order a token predicts what the model does.
+    const { measured: first } = reports[0] ?? {};
+    assert.ok(first?.depth === 1 && Math.abs(first.distance) < 1e-5, JSON.stringify(first));
+    const mean = (part: readonly StepReport[], of: 'depth' | 'distance'): number =>
+      part.reduce((sum, { measured }) => sum + (measured?.[of] ?? NaN), 0) / part.length;
+    const end = reports.slice(-10);
+    assert.ok(Math.abs(mean(end, 'depth') - 0.75) < 0.08, `a depth of ${mean(end, 'depth')}`);
+    const worst = Math.max(...reports.map((_, i) => mean(reports.slice(i, i + 5), 'distance')));
+    assert.ok(mean(end, 'distance') < 0.8 * worst, `${mean(end, 'distance')} nats, at worst ${worst}`);
+  });
+
   it('goes on bit for bit where it was interrupted, and says how routes have collapsed', async function () {
     this.timeout(240_000);
     await withEmptyFolder(async (dir) => {
@@ -247,7 +278,7 @@ describe('a hub in training', () => {
       }
       const lines = readFileSync(join(dir, 'whole/log.jsonl'), 'utf8').trimEnd().split('\n');
       const { heldOut } = JSON.parse(lines.at(-1) ?? '') as Checkpoint;
-      assert.ok(heldOut !== undefined && 'routes' in heldOut);
+      assert.ok(heldOut?.routes !== undefined);
       assert.equal(heldOut.routes.entropy.length, config.blocks);
       assert.ok(heldOut.routes.hops > 0 && heldOut.routes.sameAtPosition >= heldOut.routes.sameRoute);
     });

@@ -1,4 +1,4 @@
-/** @file How a hub's routes have collapsed, if they have: into few blocks, the hop cap, one block again and again, or positions. */
+/** @file How routes have collapsed, if they have: into few blocks, the hop cap, one block again and again, or positions. */
 
 /** Shares are of 1. */
 export interface Collapse {
