@@ -7,8 +7,8 @@
  * DIR is what texts.ts writes. Each model with routers is evaluated on all held-out text, studied beside the dense one on the
  * sample (`radialc study`: oracles, baselines and decode times take many passes), and compared with an oracle of about its
  * depth (`radialc oracle --router`). `--joint-dense` is a dense model of the same training as the joint one, `--hub-compute` and
- * `--hub-parameters` are those of the compute and the parameters of the hub. Writes results.json beside this file, or `--out FILE`,
- * and prints tables as Markdown.
+ * `--hub-parameters` are those of the compute and the parameters of the hub; `--targets` are those of the trainings, as shares of
+ * the blocks. Writes results.json beside this file, or `--out FILE`, and prints tables as Markdown.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -59,6 +59,10 @@ interface Oracle {
 /** A line of results.json; depths in blocks. */
 interface Row {
   readonly method: string;
+  /** Whose blocks are executed or skipped. */
+  readonly model: string;
+  /** The dense model that `kl`, `top1` and `decode_ms_ratio` compare with. */
+  readonly against: string;
   /** Of the training, or of what is simulated beside a trained model. */
   readonly target_depth: number | null;
   readonly mean_depth: number;
@@ -80,7 +84,7 @@ const { values: options } = parseArgs({
     hub: { type: 'string' },
     'hub-compute': { type: 'string' },
     'hub-parameters': { type: 'string' },
-    targets: { type: 'string', default: '0.7,0.6' },
+    targets: { type: 'string', default: '0.69,0.595' },
     'hub-target': { type: 'string', default: '16' },
     texts: { type: 'string', default: '.cache/sotu' },
     out: { type: 'string', default: join(dirname(fileURLToPath(import.meta.url)), 'results.json') },
@@ -92,12 +96,25 @@ const { values: options } = parseArgs({
 const radialc = fileURLToPath(new URL('../../dist/compiler/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'radialc-results-'));
 
+/** The name of the dense model that routers were trained for. */
+const BASE = 'base';
 /** Benchmarks of each of two models whose times are compared. */
 const TURNS = 9;
 const BENCH = ['-p', '64', '-n', '128', '-r', '20'];
 const LARGEST_OUTPUT = 2 ** 28;
 /** Tokens: more than there are. */
 const ALL = String(10 ** 9);
+
+interface Named {
+  readonly name: string;
+  readonly dir: string;
+}
+
+/** A model that an option names, if it is given. */
+function named(name: 'joint-dense' | 'hub' | 'hub-compute' | 'hub-parameters'): readonly Named[] {
+  const dir = options[name];
+  return dir === undefined ? [] : [{ name, dir }];
+}
 
 /** The JSON that a command on a text prints. */
 function run(command: string, part: 'held-out' | 'sample', ...args: string[]): unknown {
@@ -128,10 +145,12 @@ function rowsOf(
     const timed = timing?.points.find(({ route }) => route === routes.indexOf(point));
     return {
       method: name,
+      model: point.series === 'dense' ? BASE : method,
+      against: BASE,
       target_depth: wanted === null ? null : wanted * model.blocks.length,
       mean_depth: depth.mean,
       ...{ p50: depth.p50, p95: depth.p95, p99: depth.p99, perplexity, kl, top1 },
-      decode_ms_ratio: timed?.ratio.median ?? null,
+      decode_ms_ratio: point.series === 'dense' ? 1 : (timed?.ratio.median ?? null),
     };
   };
   const learned = routes.find(({ series, setting }) => series === 'learned' && setting === routing.threshold);
@@ -161,17 +180,23 @@ function agreement(model: string, method: string): object {
   return { method, threshold: nearest?.threshold, oracle_depth: nearest?.oracle.depth.mean, ...nearest?.router };
 }
 
-/** A model beside the dense one of the same compute; its decode time too, in turns. */
-function hubRow(dir: string, dense: string): Row {
-  const { model, agreement: near } = run('eval', 'sample', dir, '--against', dense) as Evaluation;
-  const ratios = Array.from({ length: TURNS }, () => decodeTime(dir) / decodeTime(dense)).sort((a, b) => a - b);
-  const { mean: mean_depth, p50, p95, p99 } = model.depth;
+/** A model beside a dense one, with its decode time in turns where it is another one; of the base it is not measured. */
+function rowBeside(model: Named, against: Named, method: 'dense' | 'hub'): Row {
+  const { model: found, agreement: near } = run('eval', 'sample', model.dir, '--against', against.dir) as Evaluation;
+  const { mean: mean_depth, p50, p95, p99 } = found.depth;
+  const { perplexity } = found;
+  const isItself = model.dir === against.dir;
   return {
-    method: 'hub',
-    target_depth: Number(options['hub-target']),
-    ...{ mean_depth, p50, p95, p99, perplexity: model.perplexity, kl: near?.kl ?? NaN, top1: near?.top1 ?? NaN },
-    decode_ms_ratio: ratios[Math.floor(TURNS / 2)] ?? null,
+    ...{ method, model: model.name, against: against.name },
+    target_depth: method === 'hub' ? Number(options['hub-target']) : null,
+    ...{ mean_depth, p50, p95, p99, perplexity, kl: near?.kl ?? NaN, top1: near?.top1 ?? NaN },
+    decode_ms_ratio: isItself ? 1 : against.name === BASE ? null : decodeRatio(model.dir, against.dir),
   };
+}
+
+function decodeRatio(dir: string, dense: string): number | null {
+  const ratios = Array.from({ length: TURNS }, () => decodeTime(dir) / decodeTime(dense)).sort((a, b) => a - b);
+  return ratios[Math.floor(TURNS / 2)] ?? null;
 }
 
 /** Milliseconds for a token. */
@@ -179,13 +204,6 @@ function decodeTime(dir: string): number {
   process.stderr.write(`radialc bench ${dir}\n`);
   const { results } = json('bench', dir, ...BENCH) as Bench;
   return results.find(({ test }) => test.startsWith('tg'))?.median ?? NaN;
-}
-
-/** What else a model is compared with: perplexity on the sample. */
-function compared(name: string, dir: string | undefined): string {
-  if (dir === undefined) return '';
-  const { model } = run('eval', 'sample', dir) as Evaluation;
-  return `${name}: perplexity ${model.perplexity.toFixed(3)} on the sample at ${model.depth.mean.toFixed(2)} blocks\n`;
 }
 
 try {
@@ -198,23 +216,26 @@ try {
     method,
     found: run('eval', 'held-out', dir, '--against', options.dense) as Evaluation,
   }));
-  const [hub, hubCompute] = [options.hub, options['hub-compute']];
-  const hubRows = hub === undefined || hubCompute === undefined ? [] : [hubRow(hub, hubCompute)];
+  const longer = named('joint-dense').map((dense) => rowBeside(dense, { name: BASE, dir: options.dense }, 'dense'));
+  const hubRows = named('hub-compute').flatMap((compute) => [
+    ...named('hub').map((hub) => rowBeside(hub, compute, 'hub')),
+    ...[compute, ...named('hub-parameters')].map((dense) => rowBeside(dense, compute, 'dense')),
+  ]);
   const rowsOfGates = models.flatMap(({ method, dir, target }, i) => {
     const page = join(folder, `${method}.html`);
     const found = run('study', 'sample', dir, '--against', options.dense, '-o', page) as Study;
     return rowsOf(found, method, target, i === 0);
   });
-  const rows = [...rowsOfGates, ...hubRows];
+  const rows = [...rowsOfGates, ...longer, ...hubRows];
   const routers = models.map(({ method, dir }) => agreement(dir, method));
   writeFileSync(options.out, `[\n${rows.map((row) => ` ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
   const cell = (value: number | null, digits: number): string => (value === null ? '' : value.toFixed(digits));
   const lines = rows.map(
     (row) =>
-      `| ${row.method} | ${cell(row.mean_depth, 2)} | ${row.p50} / ${row.p95} / ${row.p99} | ${cell(row.perplexity, 2)} | ` +
+      `| ${row.method} | ${row.model} | ${cell(row.mean_depth, 2)} | ${row.p50} / ${row.p95} / ${row.p99} | ${cell(row.perplexity, 2)} | ` +
       `${cell(row.kl, 4)} | ${cell(100 * row.top1, 1)} % | ${cell(row.decode_ms_ratio, 3)} |`,
   );
-  const head = ['method', 'depth', 'p50 / p95 / p99', 'perplexity', 'KL', 'top-1', 'decode time'];
+  const head = ['method', 'model', 'depth', 'p50 / p95 / p99', 'perplexity', 'KL', 'top-1', 'decode time'];
   process.stdout.write(`| ${head.join(' | ')} |\n|${head.map(() => '---').join('|')}|\n${lines.join('\n')}\n\n`);
   for (const { method, found } of whole) {
     const { model, against, agreement: near, tokens } = found;
@@ -223,11 +244,6 @@ try {
         `dense ${against?.perplexity.toFixed(3) ?? ''}; KL ${near?.kl.toFixed(4) ?? ''}\n`,
     );
   }
-  process.stdout.write(
-    compared('dense as long as joint', options['joint-dense']) +
-      compared('dense of the compute of the hub', hubCompute) +
-      compared('dense of the parameters of the hub', options['hub-parameters']),
-  );
   for (const found of routers) process.stdout.write(`${JSON.stringify(found)}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
