@@ -7,6 +7,8 @@ export type { OptimisationLevel, Pipeline } from './pipelines.ts';
 export { allPasses, passesNamed } from './table.ts';
 export { costOf } from './analysis/cost.ts';
 export type { BlockCost, NetworkCost, RegionCost } from './analysis/cost.ts';
+export { kvBytesOf } from './analysis/kv-bytes.ts';
+export type { KvBytes } from './analysis/kv-bytes.ts';
 export { checkTraffic } from './traffic.ts';
 export type { Traffic } from './traffic.ts';
 export { passCodes } from './codes.ts';

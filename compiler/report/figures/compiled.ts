@@ -75,16 +75,16 @@ export function passesFigure({ study }: Sketch): Figure {
         )}
       </div>`,
     caption: markup`Above: what each level comes to; blocks of equal shape share a body, so a body's kernels count once in
-    the program. Below: the passes in their order, with operations before and after; from lower on, kernels. Faint: the
-    pass changed nothing.`,
+    the program. Below: the passes in their order, with operations before and after (from lower on, kernels), and the KV
+    bytes of a token behind the pass: each attention block once, and at worst. Faint: the pass changed nothing.`,
   };
 }
 
 function passTable({ passes }: LevelTable): Html {
   return table(
-    [{ title: 'pass' }, { title: 'before', numeric: true }, { title: 'after', numeric: true }],
-    passes.map(({ name, changed, before, after }) =>
-      [name, String(before), String(after)].map((cell) =>
+    [{ title: 'pass' }, ...['before', 'after', 'KV', 'at worst'].map((title) => ({ title, numeric: true }))],
+    passes.map(({ name, changed, before, after, kv }) =>
+      [name, String(before), String(after), ...[kv?.static, kv?.worst].map((size) => bytes(size ?? 0))].map((cell) =>
         changed ? markup`${cell}` : markup`<span class="faint">${cell}</span>`,
       ),
     ),

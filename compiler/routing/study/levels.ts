@@ -1,9 +1,9 @@
 /** @file What the passes of each level make of a model: its graph, its operations, its kernels. */
 import type { KernelProgram, Network } from '../../../ir/index.ts';
-import { pipelinePasses, pipelines, runPasses } from '../../../passes/index.ts';
-import type { OptimisationLevel, PassOptions } from '../../../passes/index.ts';
+import { kvBytesOf, pipelinePasses, pipelines, runPasses } from '../../../passes/index.ts';
+import type { Module, OptimisationLevel, PassOptions } from '../../../passes/index.ts';
 import { findTarget } from '../../targets.ts';
-import type { Graph, LevelTable } from './study.ts';
+import type { Graph, LevelTable, PassRow } from './study.ts';
 
 export interface Level {
   readonly table: LevelTable;
@@ -18,35 +18,28 @@ export function levelsOf(input: Network, options: PassOptions): readonly Level[]
 }
 
 function levelOf(level: OptimisationLevel, input: Network, options: PassOptions): Level {
-  const passes = pipelinePasses(level);
-  const before = runPasses(
-    input,
-    passes.filter(({ stage }) => stage === 'network'),
-    { options },
-  );
-  const after = runPasses(
-    before.module,
-    passes.filter(({ stage }) => stage !== 'network'),
-    { options },
-  );
-  const [network, program] = [before.module, after.module];
-  if (network.stage !== 'network' || program.stage !== 'kernel') {
-    throw new Error('internal: a level that does not lower');
-  }
-  return {
-    network,
-    program,
-    table: {
-      level,
-      passes: [...before.reports, ...after.reports].map(({ name, changed, before: old, after: now }) => ({
+  const rows: PassRow[] = [];
+  let [network, module]: readonly [Network, Module] = [input, input];
+  for (const pass of pipelinePasses(level)) {
+    const { module: next, reports } = runPasses(module, [pass], { options });
+    const kv = kvBytesOf(next, { options });
+    rows.push(
+      ...reports.map(({ name, changed, before, after }) => ({
         name,
         changed,
-        before: old.ops,
-        after: now.ops,
+        before: before.ops,
+        after: after.ops,
+        kv,
       })),
-      ...countKernels(program),
-      graph: graphOf(network),
-    },
+    );
+    module = next;
+    if (module.stage === 'network') network = module;
+  }
+  if (module.stage !== 'kernel') throw new Error('internal: a level that does not lower');
+  return {
+    network,
+    program: module,
+    table: { level, passes: rows, ...countKernels(module), graph: graphOf(network) },
   };
 }
 

@@ -1,5 +1,6 @@
 /** @file What a study is asked for, and what it finds: plain data, that both the JSON and the report show. Times stand in `timing` alone. */
 import type { KvPolicy, RevisitRule, Router } from '../../../ir/index.ts';
+import type { KvBytes } from '../../../passes/index.ts';
 import type { Agreement, Quality } from '../eval/score.ts';
 import type { InputFile } from '../text/files.ts';
 
@@ -110,6 +111,8 @@ export interface PassRow {
   /** Operations of a network, kernels of a program. */
   readonly before: number;
   readonly after: number;
+  /** Bytes of a token in the KV cache behind the pass; null where no block has attention. */
+  readonly kv: KvBytes | null;
 }
 
 export interface LevelTable {

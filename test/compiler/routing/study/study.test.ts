@@ -121,6 +121,11 @@ describe('a study', () => {
         );
         const [first, , last] = study.levels;
         assert.ok((first?.kernelsPerToken ?? 0) > (last?.kernelsPerToken ?? Infinity));
+        for (const { passes } of study.levels) {
+          const kv = passes.at(-1)?.kv;
+          assert.deepEqual([kv?.static, kv?.worst], [study.kv?.static, study.kv?.worst]);
+          assert.ok(passes.every((pass) => pass.kv?.static === kv?.static));
+        }
       });
     });
   }
