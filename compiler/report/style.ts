@@ -88,7 +88,9 @@ th{font-weight:500;color:var(--muted);text-align:left;vertical-align:bottom;bord
 th,td{padding:0.24rem 0.7rem 0.24rem 0}
 td{border-bottom:1px solid var(--rule)}
 .n{text-align:right}
-.passes table{font-size:0.8rem}
+.passes table{font-size:0.76rem}
+.passes th,.passes td{padding-right:0.4rem}
+.passes td.n{white-space:nowrap}
 .passes{margin-top:1.6rem}
 .passes>div{flex:1 1 16rem}
 .passes table{margin-top:0}

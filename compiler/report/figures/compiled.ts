@@ -82,7 +82,7 @@ export function passesFigure({ study }: Sketch): Figure {
 
 function passTable({ passes }: LevelTable): Html {
   return table(
-    [{ title: 'pass' }, ...['before', 'after', 'KV', 'at worst'].map((title) => ({ title, numeric: true }))],
+    [{ title: 'pass' }, ...['before', 'after', 'KV', 'worst'].map((title) => ({ title, numeric: true }))],
     passes.map(({ name, changed, before, after, kv }) =>
       [name, String(before), String(after), ...[kv?.static, kv?.worst].map((size) => bytes(size ?? 0))].map((cell) =>
         changed ? markup`${cell}` : markup`<span class="faint">${cell}</span>`,
