@@ -69,9 +69,9 @@ export function oracleCommand(io: Io): Command {
       '\nAn oracle has computed what it skips: it says what a router could gain, not what one does.\n' +
         'Baselines at the mean depth of the oracle:\n' +
         '  random  each token executes each block with the same probability\n' +
-        '  static  all tokens skip the least important blocks, by 1 - cos(x, x + f) of the dense run; between two whole\n' +
-        '          numbers of blocks, some windows skip the one, some the other\n' +
-        '  exit    all tokens leave after the nearest whole number of blocks\n' +
+        '  static  all tokens skip the least important blocks, by 1 - cos(x, x + f) of the dense run\n' +
+        '  exit    all tokens leave after the same number of blocks\n' +
+        'Between two whole numbers of blocks, static and exit give some tokens the one, some the other, evenly spread.\n' +
         'On-policy, a token executes each block and takes that back where its ratio is below the threshold, k and v included.\n' +
         '\nExamples:\n  $ radialc oracle ./opt-125m --text wiki.txt --threshold 0.02,0.05,0.1 --max-tokens 20000\n' +
         '  $ radialc oracle ./opt-125m --text wiki.txt --policy off --kv absent --baselines static -o off.json',

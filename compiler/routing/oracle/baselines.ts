@@ -13,26 +13,25 @@ export function randomWalks(blocks: readonly number[], depth: number, draws: rea
   return draws.map((row) => blocks.filter((_, i) => (row[i] ?? 1) < share));
 }
 
-/** All tokens execute the `count` most important blocks. @param ranking - from the least important block on */
+/** A token executes the `count` most important blocks. @param ranking - from the least important block on */
 export function staticWalk(ranking: readonly number[], count: number): readonly number[] {
   return ranking.slice(ranking.length - count).toSorted((a, b) => a - b);
 }
 
-/** All tokens leave after as many blocks as are nearest to `depth`. */
-export function exitWalk(blocks: readonly number[], depth: number): readonly number[] {
-  return blocks.slice(0, Math.round(depth));
+/** A token leaves after the first `count` blocks. */
+export function exitWalk(blocks: readonly number[], count: number): readonly number[] {
+  return blocks.slice(0, count);
 }
 
 /**
- * Gives each window one of the two whole numbers next to `depth`, such that the mean over the tokens so far is as near to it
- * as they allow.
+ * Gives each token one of the two whole numbers next to `depth`, evenly spread: over n tokens their mean differs from it by
+ * at most 1 / (2 n).
  */
-export function countsAround(depth: number): (tokens: number) => number {
-  let owed = 0;
-  return (tokens) => {
-    owed += depth * tokens;
-    const count = Math.min(Math.ceil(depth), Math.max(Math.floor(depth), Math.round(owed / tokens)));
-    owed -= count * tokens;
+export function countsAround(depth: number): () => number {
+  let [tokens, given] = [0, 0];
+  return () => {
+    const count = Math.round(depth * ++tokens) - given;
+    given += count;
     return count;
   };
 }

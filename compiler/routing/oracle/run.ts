@@ -214,18 +214,18 @@ async function runBaselines(
   const random = createRandom(seed);
   const routed = levels.map((level) => {
     const depth = depthStatistics(level.oracle.depths).mean;
-    return { ...level, depth, countFor: countsAround(depth) };
+    return { ...level, depth, counts: { static: countsAround(depth), exit: countsAround(depth) } };
   });
   for await (const window of sweep.windows()) {
     const forward = forwardOf(sweep, window, meter);
-    const all = (walk: readonly number[]): Walks => window.ids.map(() => walk);
-    const rows = (await forward({ route: { walk: all(blocks) } })).logits.map(rowOf);
+    const each = (walk: () => readonly number[]): Walks => window.ids.map(walk);
+    const rows = (await forward({ route: { walk: each(() => blocks) } })).logits.map(rowOf);
     const draws = window.ids.map(() => Float64Array.from(blocks, () => random() / 2 ** 32));
-    for (const { baselines, depth, countFor } of routed) {
+    for (const { baselines, depth, counts } of routed) {
       const walksOf: Readonly<Record<Baseline, () => Walks>> = {
         random: () => randomWalks(blocks, depth, draws),
-        static: () => all(staticWalk(ranking, countFor(window.ids.length))),
-        exit: () => all(exitWalk(blocks, depth)),
+        static: () => each(() => staticWalk(ranking, counts.static())),
+        exit: () => each(() => exitWalk(blocks, counts.exit())),
       };
       for (const { name, score } of baselines) {
         countRun(score, await forward({ route: { walk: walksOf[name]() } }), window.targets, rows);

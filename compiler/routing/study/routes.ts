@@ -114,11 +114,11 @@ export async function runBaselines(runner: Runner, routes: readonly Route[], rul
     const draws = tokens.map(() => Float64Array.from(ids, () => random() / 2 ** 32));
     for (const [i, { series, setting, score, walks }] of routes.entries()) {
       const depth = setting ?? 0;
-      const all = (walk: Walk): readonly Walk[] => tokens.map(() => walk);
+      const count = (): number => counts[i]?.() ?? 0;
       const walksOf: Readonly<Record<Baseline, () => readonly Walk[]>> = {
         random: () => randomWalks(ids, depth, draws),
-        static: () => all(staticWalk(rules.ranking, counts[i]?.(tokens.length) ?? 0)),
-        exit: () => all(exitWalk(ids, depth)),
+        static: () => tokens.map(() => staticWalk(rules.ranking, count())),
+        exit: () => tokens.map(() => exitWalk(ids, count())),
       };
       const walk = walksOf[series as Baseline]();
       countRun(score, await external.forward(tokens, { route: { walk }, signal }), targets, rows);

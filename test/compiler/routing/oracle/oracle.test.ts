@@ -115,10 +115,13 @@ describe('radialc oracle', () => {
       report.importance.forEach(({ importance }, block) => {
         assert.ok(Math.abs(importance - (turns[block] ?? NaN)) < 1e-5, `${block}: ${importance}`);
       });
-      // 84 of 120 blocks are 4.2 for each token.
-      const least = [0, 1, 2, 3, 4, 5].sort((a, b) => (turns[a] ?? 0) - (turns[b] ?? 0)).slice(0, 2);
-      assertScore(level.baselines.static, scoreOf(ids.map(() => [0, 1, 2, 3, 4, 5].filter((b) => !least.includes(b)))));
-      assertScore(level.baselines.exit, scoreOf(ids.map(() => [0, 1, 2, 3])));
+      // 84 of 120 blocks are 4.2 for each token: one in five executes 5, the others 4.
+      const least = [0, 1, 2, 3, 4, 5].sort((a, b) => (turns[a] ?? 0) - (turns[b] ?? 0));
+      const skips = ids.map((_, token) => (token % 5 === 2 ? 1 : 2));
+      const kept = (skipped: readonly number[]): readonly number[] =>
+        [0, 1, 2, 3, 4, 5].filter((block) => !skipped.includes(block));
+      assertScore(level.baselines.static, scoreOf(skips.map((count) => kept(least.slice(0, count)))));
+      assertScore(level.baselines.exit, scoreOf(skips.map((count) => kept([4, 5].slice(-count)))));
       close();
     });
   }
@@ -162,8 +165,9 @@ describe('radialc oracle', () => {
       assert.ok(mean > 0.2 && mean < 5.8, String(mean));
       // Of some 100 tokens, each a sum of six draws: four standard deviations.
       assert.ok(Math.abs((baselines.random?.depth.mean ?? NaN) - mean) < 0.5);
-      assert.ok(Math.abs((baselines.static?.depth.mean ?? NaN) - mean) < 2 / report.tokens + 1e-9);
-      assert.equal(baselines.exit?.depth.mean, Math.round(mean));
+      for (const { depth } of [baselines.static, baselines.exit].filter((one) => one !== undefined)) {
+        assert.ok(Math.abs(depth.mean - mean) <= 0.5 / report.tokens + 1e-9, `${depth.mean}, not ${mean}`);
+      }
     }
   });
 

@@ -64,6 +64,13 @@ describe('a study', () => {
         assert.equal(study.routes[study.studied]?.series, name === 'dense' ? 'oracle-on' : 'learned');
       });
 
+      it('has baselines at the mean depth that they are asked for', () => {
+        for (const { series, setting, depth } of study.routes) {
+          if (series !== 'static' && series !== 'exit') continue;
+          assert.ok(Math.abs(depth.mean - (setting ?? NaN)) <= 0.5 / study.text.tokens + 1e-9, `${series} ${setting}`);
+        }
+      });
+
       it('loses no token on the way: what comes to a block leaves it', () => {
         const { traffic, routes, studied } = study;
         const sum = (is: (edge: Study['traffic']['edges'][number]) => boolean): number =>
