@@ -36,7 +36,11 @@ export function studyCommand(io: Io): Command {
       'ratios of `radialc profile` on more text, for figure 2 and the thresholds of the oracle',
     )
     .option('--thresholds <list>', 'of gates: 0.3,0.5,0.7', numberList(0, 1))
-    .option('--ratios <list>', 'thresholds of the oracle’s residual ratio: 0.02,0.05', numberList(0))
+    .option(
+      '--ratios <list>',
+      'thresholds of the oracle’s residual ratio: 0.02,0.05 (default: some, and one at the depth of the learned router)',
+      numberList(0),
+    )
     .option('--window <n>', 'positions of a window (default: the context of the model)', wholeNumber(1))
     .option('--max-tokens <n>', 'tokens of text to read at most', wholeNumber(1), MAX_TOKENS)
     .option('--seed <n>', 'of random routes, and of the order in which times are measured', wholeNumber(0), 0)

@@ -128,6 +128,18 @@ export async function runBaselines(runner: Runner, routes: readonly Route[], rul
   }
 }
 
+/** Mean depth of the oracle that decides on-policy. */
+export async function oracleDepth({ oracle, windows, signal, onPass }: Runner, threshold: number): Promise<number> {
+  let [blocks, tokens] = [0, 0];
+  for (const { ids } of windows) {
+    const { path } = await oracle.forward(ids, { threshold, positions: [], signal });
+    for (const walk of path) blocks += walk.length;
+    tokens += path.length;
+    onPass();
+  }
+  return blocks / tokens;
+}
+
 /** Residual ratios on these walks. */
 export async function runRatios(runner: Runner, walks: Route['walks']): Promise<readonly (readonly RatioRow[])[]> {
   const { external, windows, ids, signal } = runner;

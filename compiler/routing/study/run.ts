@@ -10,9 +10,12 @@ import { packageVersion } from '../../package-info.ts';
 import { agreementOf, qualityOf } from '../eval/score.ts';
 import { checkFile } from '../text/files.ts';
 import { kvTable } from './kv-table.ts';
+import { MATCHING_PASSES, matchedOracles } from './matched.ts';
+import type { Match } from './matched.ts';
 import { measure } from './measure.ts';
 import { createPrograms, openOrigin } from './models.ts';
 import type { Origin } from './models.ts';
+import { createPasses } from './passes.ts';
 import { costModel, predictedOf } from './predict.ts';
 import type { CostModel } from './predict.ts';
 import { prepare } from './prepare.ts';
@@ -23,7 +26,7 @@ import type { RatioRow } from './ratios.ts';
 import { createRoute, meanDepth, runBaselines, runDeciders, runDense, runRatios } from './routes.ts';
 import type { Route, Runner } from './routes.ts';
 import { depthsFor, oracleThresholds, requireGates } from './settings.ts';
-import { STUDY_FORMAT, STUDY_VERSION } from './study.ts';
+import { STUDY_FORMAT, STUDY_VERSION, seriesNames } from './study.ts';
 import type { PassageToken, RoutePoint, Series, Study, StudyRequest } from './study.ts';
 import { trafficOf } from './traffic.ts';
 
@@ -52,21 +55,27 @@ async function study(prepared: Prepared): Promise<Study> {
   const { seed, signal } = request;
   const ids = origin.network.blocks.map(({ id }) => id);
   const learned = origin.router === null ? undefined : main.model;
-  let [passes, total] = [0, Infinity];
-  const textShare = request.timing ? TEXT_SHARE : 1;
-  const onPass = (): void => {
-    passes++;
-    request.onProgress(Math.min(1, passes / total) * textShare);
-  };
-  const runner: Runner = { windows, ids, external, oracle, learned, against, signal, onPass };
+  const passes = createPasses((share) => {
+    request.onProgress(share * (request.timing ? TEXT_SHARE : 1));
+  });
+  const runner: Runner = { windows, ids, external, oracle, learned, against, signal, onPass: passes.pass };
   const dense = await runDense(runner);
-  const deciders = decidersOf(prepared, oracleThresholds(request, profile, dense.ratios));
-  const primary = primaryOf(deciders, origin);
-  const depthCount = (deciders.filter(({ series }) => series === primary.series).length + 2) * 3;
-  total = windows.length * (1 + 1 + deciders.length + 1 + depthCount + 1);
-  await runDeciders(runner, deciders);
-  const depths = depthsFor(deciders.filter(({ series }) => series === primary.series).map(meanDepth), ids.length);
+  const asked = decidersOf(prepared, oracleThresholds(request, profile, dense.ratios));
+  const primary = primaryOf(asked, origin);
+  const alike = asked.filter(({ series }) => series === primary.series);
+  const matches = learned !== undefined && request.ratios === undefined;
+  // As many as there may be.
+  const later = 1 + (alike.length + 2) * 3 + 1;
+  passes.plan(windows.length * (1 + asked.length + (matches ? MATCHING_PASSES + 3 : 0) + later));
+  await runDeciders(runner, asked);
+  const match: Match = { depth: meanDepth(primary), ratios: dense.ratios, oracles: asked };
+  const matched = matches ? await matchedOracles(runner, match) : [];
+  passes.plan(windows.length * ((matched.length === 0 ? 0 : 1 + matched.length) + later));
+  if (matched.length > 0) await runDeciders(runner, matched);
+  const deciders = inOrder([...asked, ...matched]);
+  const depths = depthsFor(alike.map(meanDepth), ids.length);
   const baselines = (['random', 'static', 'exit'] as const).flatMap((name) => depths.map((d) => createRoute(name, d)));
+  passes.plan(windows.length * (1 + baselines.length + 1));
   await runBaselines(runner, baselines, { ranking: dense.ranking, seed });
   const routed = await runRatios(runner, primary.walks);
   const routes = [dense.route, ...deciders, ...baselines];
@@ -104,6 +113,12 @@ function decidersOf({ request, origin }: Prepared, ratios: readonly number[]): r
     ...settings.map((setting) => createRoute('learned', setting)),
     ...oracles.flatMap((series) => ratios.map((ratio) => createRoute(series, ratio))),
   ];
+}
+
+/** Series by series, and in each the settings ascending. */
+function inOrder(routes: readonly Route[]): readonly Route[] {
+  const place = ({ series }: Route): number => seriesNames.indexOf(series);
+  return routes.toSorted((a, b) => place(a) - place(b) || (a.setting ?? 0) - (b.setting ?? 0));
 }
 
 /** The learned router at the threshold of the model, or the oracle at one in the middle. */

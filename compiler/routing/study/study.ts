@@ -20,7 +20,7 @@ export interface StudyRequest {
   readonly maxTokens: number | null;
   /** Of gates. */
   readonly thresholds?: readonly number[] | undefined;
-  /** Thresholds of the oracle; default: such that it skips some, and many. */
+  /** Thresholds of the oracle; default: such that it skips some, and many, and as much as a learned router. */
   readonly ratios?: readonly number[] | undefined;
   /** A file of `radialc profile`, of the same model. */
   readonly profile?: string | undefined;

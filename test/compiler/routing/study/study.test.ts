@@ -71,6 +71,25 @@ describe('a study', () => {
         }
       });
 
+      if (name !== 'dense') {
+        it('has oracles at the depth of the router', () => {
+          const wanted = Math.min(study.model.blocks.length, study.routes[study.studied]?.depth.mean ?? NaN);
+          for (const series of ['oracle-on', 'oracle-off']) {
+            const depths = study.routes.filter((route) => route.series === series).map(({ depth }) => depth.mean);
+            assert.ok(
+              depths.some((depth) => Math.abs(depth - wanted) <= 0.25),
+              `${series}: ${depths.join()}, not ${wanted}`,
+            );
+            const { routes } = study;
+            const settings = routes.filter((route) => route.series === series).map(({ setting }) => setting ?? NaN);
+            assert.deepEqual(
+              settings,
+              settings.toSorted((a, b) => a - b),
+            );
+          }
+        });
+      }
+
       it('loses no token on the way: what comes to a block leaves it', () => {
         const { traffic, routes, studied } = study;
         const sum = (is: (edge: Study['traffic']['edges'][number]) => boolean): number =>
@@ -143,6 +162,20 @@ describe('a study', () => {
       routes.filter((route) => route.series === series).map(({ setting }) => setting);
     assert.deepEqual(settings('learned'), [0.1, 0.5, 0.9]);
     assert.deepEqual(settings('oracle-on'), [0.3]);
+  });
+
+  it('searches an oracle at the depth of the router', async () => {
+    cpSync(at('dense'), at('sure'), { recursive: true });
+    const sure = { ...gates, blocks: 4, gatedBlocks: [0, 1, 2, 3], maxHops: 4, threshold: 0.93 };
+    writeRouters(at('sure'), sure, optConfig.hidden_size);
+    const { routes, studied } = await studyOf('sure');
+    const wanted = routes[studied]?.depth.mean ?? NaN;
+    assert.ok(wanted < 1.5, String(wanted));
+    for (const series of ['oracle-on', 'oracle-off']) {
+      const found = routes.filter((route) => route.series === series);
+      assert.equal(found.length, 5);
+      assert.ok(Math.abs((found.at(-1)?.depth.mean ?? NaN) - wanted) <= 0.25, series);
+    }
   });
 
   it('compares with another model', async () => {
