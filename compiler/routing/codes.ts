@@ -64,8 +64,8 @@ export const routingCodes = {
   RC1212: {
     title: 'the report could not be written',
     explanation:
-      'The operating system refused the file; the message says why. What was saved of a profile before is still there: once ' +
-      'the cause is removed, --resume goes on from it.',
+      'The operating system refused the file; the message says why. What was measured until then is not lost: a profile or a ' +
+      'sweep goes on with --resume once the cause is removed, what other commands have found is printed as JSON.',
   },
   RC1213: {
     title: 'the file is not a profile',

@@ -58,12 +58,16 @@ function startsWithFormat(path: string, format: string): boolean {
   }
 }
 
-/** Writes the file under a temporary name and renames it: there is the old one or the new one. @throws RadialError RC1212 */
-export function writeOutput(path: string, text: string): void {
+/**
+ * Writes the file under a temporary name and renames it: there is the old one or the new one.
+ * @param kept - for messages: what is there all the same where this fails; default: nothing
+ * @throws RadialError RC1212
+ */
+export function writeOutput(path: string, text: string, kept?: string): void {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const file = onDisk(path, () => openSync(temporary, 'wx'));
+  const file = onDisk(path, () => openSync(temporary, 'wx'), kept);
   try {
-    onDisk(path, () => {
+    const write = (): void => {
       try {
         writeFileSync(file, text);
         fsyncSync(file);
@@ -71,7 +75,8 @@ export function writeOutput(path: string, text: string): void {
         closeSync(file);
       }
       renameSync(temporary, path);
-    });
+    };
+    onDisk(path, write, kept);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
@@ -90,18 +95,17 @@ export function jsonLines(
   return `{\n${lines.join(',\n')}\n}\n`;
 }
 
-/** Runs a file operation; what the system refuses becomes RC1212. */
-export function onDisk<T>(path: string, operation: () => T): T {
+/** Runs a file operation; what the system refuses becomes RC1212. @param kept - see {@link writeOutput} */
+export function onDisk<T>(path: string, operation: () => T, kept?: string): T {
   try {
     return operation();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const remedy =
+      code === 'ENOSPC' ? 'make room on the disk, then repeat the command' : 'choose a place that you may write to';
     return fail('RC1212', `the system refused to write the file (${code})`, {
       place: { file: path },
-      help:
-        code === 'ENOSPC'
-          ? 'make room on the disk, and repeat the command; a profile goes on with --resume'
-          : 'choose a place that you may write to',
+      help: kept === undefined ? remedy : `${remedy}; ${kept}`,
     });
   }
 }

@@ -1,11 +1,12 @@
 /** @file `radialc eval`: how well and how fast a program predicts text, and how near it is to the dense model. */
 import { Command, Option } from 'commander';
 import type { RadialModel } from '../../../runtime/index.ts';
-import { EVALUATION_FORMAT, checkOutput, evaluateModel, evaluationText, writeOutput } from '../../routing/index.ts';
+import { EVALUATION_FORMAT, checkOutput, evaluateModel, evaluationText } from '../../routing/index.ts';
 import type { Evaluation, Quality, Speed, Subject } from '../../routing/index.ts';
 import { table } from '../format.ts';
 import { printDiagnostics } from '../io.ts';
 import type { Io } from '../io.ts';
+import { showAndWrite } from '../measured.ts';
 import { isArtifact, openModel } from '../model.ts';
 import { addBuildOptions, formatOption, thresholdOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
@@ -52,9 +53,9 @@ export function evalCommand(io: Io): Command {
       if (output !== undefined) checkOutput(output, { format: EVALUATION_FORMAT, inputs: text });
       const evaluation = await run(path, options, io);
       const json = evaluationText(evaluation, { model: path, against });
-      if (output !== undefined) writeOutput(output, json);
       printDiagnostics(io, evaluation.warnings);
-      io.out(format === 'json' ? json.trimEnd() : evaluationReport(evaluation, path, against));
+      const file = output === undefined ? undefined : { path: output, content: json };
+      showAndWrite(io, format, { json, text: evaluationReport(evaluation, path, against) }, file);
     });
 }
 

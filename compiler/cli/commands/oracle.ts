@@ -8,11 +8,11 @@ import {
   oracleSummary,
   oracleText,
   simulateOracle,
-  writeOutput,
 } from '../../routing/index.ts';
 import type { Baseline, Oracle, OracleSummary, Routed } from '../../routing/index.ts';
 import { table } from '../format.ts';
 import type { Io } from '../io.ts';
+import { showAndWrite } from '../measured.ts';
 import { openModel } from '../model.ts';
 import { formatOption, realNumber, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
@@ -81,8 +81,7 @@ export function oracleCommand(io: Io): Command {
       checkOutput(output, { format: ORACLE_FORMAT, inputs: options.text });
       const oracle = await run(model, options, io);
       const json = oracleText(oracle);
-      writeOutput(output, json);
-      io.out(format === 'json' ? json.trimEnd() : oracleReport(oracle, output));
+      showAndWrite(io, format, { json, text: oracleReport(oracle, output) }, { path: output, content: json });
     });
 }
 

@@ -1,16 +1,18 @@
 /** @file `radialc run`: streams text. */
 import { Command, Option } from 'commander';
-import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import { RadialError, fail } from '../../../ir/diagnostics/diagnostic.ts';
 import type { GenerateOptions, GeneratedToken, RadialModel, Route } from '../../../runtime/index.ts';
 import { withoutCommands } from '../format.ts';
+import { printDiagnostics } from '../io.ts';
 import type { Io } from '../io.ts';
+import { writeOrShow } from '../measured.ts';
 import { openModel } from '../model.ts';
 import { addBuildOptions, formatOption, idList, realNumber, thresholdOption, wholeNumber } from '../options.ts';
 import type { BuildOptions, FormatOptions } from '../options.ts';
 import { readPrompts } from '../prompt-file.ts';
 import { ROUTE_FORMAT, depthRoute, readRoute, routeText } from '../route-file.ts';
 import type { Step } from '../route-file.ts';
-import { checkOutput, writeOutput } from '../../routing/index.ts';
+import { checkOutput } from '../../routing/index.ts';
 
 const DEFAULT_TOKENS = 64;
 
@@ -104,16 +106,40 @@ async function generate(model: RadialModel, prompt: Prompt, options: RunOptions,
     maxNewTokens: await newTokens(model, prompt, options),
     seed,
     onRoute: (position, id, path) => steps.push({ position, id, path }),
+    ...(record !== undefined && { signal: io.signal }),
   });
-  for await (const token of stream) {
-    if (!json && isText && tokens.length === 0) io.write(io.colors.out.dim(withoutCommands(prompt)));
-    tokens.push(token);
-    if (json) continue;
-    const text = isText ? token.text : `${tokens.length === 1 ? '' : ','}${token.id}`;
-    io.write(textOf({ ...token, text }, options, io));
+  try {
+    for await (const token of stream) {
+      if (!json && isText && tokens.length === 0) io.write(io.colors.out.dim(withoutCommands(prompt)));
+      tokens.push(token);
+      if (json) continue;
+      const text = isText ? token.text : `${tokens.length === 1 ? '' : ','}${token.id}`;
+      io.write(textOf({ ...token, text }, options, io));
+    }
+  } catch (error) {
+    if (record !== undefined && steps.length > 0 && io.interrupted() !== undefined) {
+      if (!json) io.out('');
+      writeInterrupted(record, routeText(model, steps), io);
+    }
+    throw error;
   }
   io.out(json ? JSON.stringify(jsonOf(tokens)) : '');
-  if (record !== undefined) writeOutput(record, routeText(model, steps));
+  if (record !== undefined) writeRoutes(record, routeText(model, steps), io);
+}
+
+function writeRoutes(path: string, content: string, io: Io): void {
+  writeOrShow(io, { path, content }, content);
+}
+
+/** The routes until the interrupt, which is what the command ends with all the same. */
+function writeInterrupted(path: string, content: string, io: Io): void {
+  try {
+    writeRoutes(path, content, io);
+    io.err(`the routes until here are in ${path}`);
+  } catch (error) {
+    if (!(error instanceof RadialError)) throw error;
+    printDiagnostics(io, error.diagnostics);
+  }
 }
 
 /** Shows the texts in the order of prompts, each as soon as it and those before are whole. */

@@ -1,10 +1,11 @@
 /** @file `radialc study`: one page that shows what routing does to a model: graph, depth, quality, time, memory. */
 import { Command } from 'commander';
 import { checkReport, reportHtml } from '../../report/index.ts';
-import { studyModel, studyText, writeOutput } from '../../routing/index.ts';
+import { studyModel, studyText } from '../../routing/index.ts';
 import type { RoutePoint, Study, StudyRequest } from '../../routing/index.ts';
 import { bytes, table } from '../format.ts';
 import type { Io } from '../io.ts';
+import { showAndWrite } from '../measured.ts';
 import { formatOption, realNumber, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
 import { agreementCells, agreementHead, percent, qualityCells, qualityHead } from '../quality.ts';
@@ -61,8 +62,8 @@ export function studyCommand(io: Io): Command {
       const study = await run(model, options, io);
       const page = await reportHtml(study, commandLine(model, options));
       io.signal.throwIfAborted();
-      writeOutput(output, page);
-      io.out(format === 'json' ? studyText(study).trimEnd() : summary(study, output, page));
+      const shown = { json: studyText(study), text: summary(study, output, page) };
+      showAndWrite(io, format, shown, { path: output, content: page });
     });
 }
 

@@ -18,6 +18,9 @@ import type { BlockPlan, Profile, Shard, Subject } from './profile.ts';
 import { itemsOf } from './windows.ts';
 import type { Item, Sources } from './windows.ts';
 
+/** Where it cannot be written on. */
+const KEPT = 'what is done goes on with --resume';
+
 export interface ProfileRequest extends Sources {
   /** A checkpoint folder or IR text. */
   readonly model: string;
@@ -57,7 +60,7 @@ export async function profileModel(request: ProfileRequest): Promise<Profiled> {
     const [started, before] = [performance.now(), profile.tokens];
     await runSaving(opened.model, profile, request);
     const seconds = (performance.now() - started) / 1000;
-    writeOutput(out, profileText(profile));
+    writeOutput(out, profileText(profile), KEPT);
     removePartial(out);
     return { profile, tokens: profile.tokens - before, seconds };
   } finally {
@@ -135,7 +138,7 @@ async function runAll(model: RadialModel, profile: Profile, request: ProfileRequ
     if (index > done) profile.next = index;
     if (!mine) continue;
     onProgress?.(item.progress);
-    if (++unsaved % saveEvery === 0) writeOutput(partialFile(request.out), profileText(profile));
+    if (++unsaved % saveEvery === 0) writeOutput(partialFile(request.out), profileText(profile), KEPT);
   }
   profile.next = null;
 }

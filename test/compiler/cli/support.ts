@@ -23,6 +23,8 @@ interface RunSettings {
   readonly stdin?: string;
   /** Gets all that is written so far. */
   readonly flush?: (stdout: string) => Promise<void>;
+  /** Gets each text that is written to stdout. */
+  readonly onWrite?: (text: string) => void;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }
@@ -32,7 +34,10 @@ export async function radialc(args: readonly string[], settings: RunSettings = {
   const { stdin = '', signal = new AbortController().signal, progress = silent } = settings;
   let [stdout, stderr] = ['', ''];
   const code = await runCli(args, {
-    write: (text) => void (stdout += text),
+    write: (text) => {
+      stdout += text;
+      settings.onWrite?.(text);
+    },
     flush: async () => settings.flush?.(stdout),
     out: (line) => void (stdout += `${line}\n`),
     err: (line) => void (stderr += `${line}\n`),

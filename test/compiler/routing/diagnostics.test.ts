@@ -1,10 +1,9 @@
 /** @file What `radialc profile` refuses, with what code, and that nothing is lost by it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import fs, { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { checkpoint, fails, filesOf, ok, radialc, readJson, scratch, vitConfig, writeJson } from '../cli/support.ts';
-import { refusing } from './support.ts';
+import { onFullDisk, refusing } from './support.ts';
 
 const text = 'the cat sat on the mat and the moth sat on the cat. ';
 
@@ -154,22 +153,8 @@ describe('radialc profile refuses', () => {
 
     it('RC1212: on a full disk; what was saved before is still there, and the run can be resumed', async () => {
       await ok(...profile('-o', at('roomy.json')));
-      const { writeFileSync: real } = fs;
-      const patch = (writer: typeof real): void => {
-        fs.writeFileSync = writer;
-        syncBuiltinESMExports();
-      };
-      let writes = 0;
-      try {
-        patch((file, data, options) => {
-          if (++writes > 3) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
-          real(file, data, options);
-        });
-        const stderr = await fails('RC1212', ...profile('-o', at('full.json'), '--save-every', '2'));
-        assert.match(stderr, /ENOSPC[^]*--> .*full\.json\.partial[^]*make room on the disk/);
-      } finally {
-        patch(real);
-      }
+      const stderr = await onFullDisk(3, () => fails('RC1212', ...profile('-o', at('full.json'), '--save-every', '2')));
+      assert.match(stderr, /ENOSPC[^]*--> .*full\.json\.partial[^]*make room on the disk.*goes on with --resume/);
       const left = filesOf(at()).filter((name) => name.startsWith('full'));
       assert.deepEqual(left, ['full.json.partial']);
       await ok(...profile('-o', at('full.json'), '--resume'));

@@ -1,6 +1,7 @@
 /** @file What tests of profiles and of refusals have in common. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import fs, { readFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import type { Statistics } from '../../../compiler/routing/index.ts';
 import { fails, filesOf } from '../cli/support.ts';
 
@@ -17,6 +18,25 @@ export function refusing(at: (...parts: readonly string[]) => string): Refused {
     assert.match(stderr, /^ {2}help: /m);
     assert.deepEqual(contents(), before);
   };
+}
+
+/** Runs this on a disk that has room for so many files. */
+export async function onFullDisk<T>(room: number, run: () => Promise<T>): Promise<T> {
+  const { writeFileSync: real } = fs;
+  const patch = (writer: typeof real): void => {
+    fs.writeFileSync = writer;
+    syncBuiltinESMExports();
+  };
+  let writes = 0;
+  try {
+    patch((file, data, options) => {
+      if (++writes > room) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      real(file, data, options);
+    });
+    return await run();
+  } finally {
+    patch(real);
+  }
 }
 
 /** Of these ratios: quantiles as near as the buckets allow, the rest within 1e-4. */
