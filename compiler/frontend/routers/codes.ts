@@ -25,6 +25,7 @@ export const routerCodes = {
   RC0274: {
     title: 'No routers to compile',
     explanation:
-      '`--route learned` compiles the routers of a checkpoint that `radialc train` has given some. This one has none.',
+      '`--route learned` and `radialc sweep` compile the routers of a checkpoint that `radialc train` has given some. This one ' +
+      'has none.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

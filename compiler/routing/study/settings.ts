@@ -17,6 +17,15 @@ export function requireGates(
   });
 }
 
+/** @throws RadialError RC0274 */
+export function requireRouters({ router, path }: Pick<Origin, 'router' | 'path'>): void {
+  if (router !== null) return;
+  fail('RC0274', 'the model has no routers of its own', {
+    place: { file: path },
+    help: 'name a checkpoint that `radialc train` has given routers; `radialc eval` measures one without',
+  });
+}
+
 /** Shares of all block executions whose residual ratios lie below the thresholds of the oracle. */
 const SHARES = [0.1, 0.25, 0.4, 0.55];
 

@@ -11,7 +11,7 @@ import { checkFile, describeFile } from '../text/files.ts';
 import type { InputFile } from '../text/files.ts';
 import { createPrograms, openOrigin } from './models.ts';
 import type { Programs } from './models.ts';
-import { requireGates } from './settings.ts';
+import { requireGates, requireRouters } from './settings.ts';
 import {
   SWEEP_FORMAT,
   partialSweep,
@@ -75,6 +75,7 @@ type Settings = Omit<Sweep, 'runs' | 'complete'>;
 async function settingsOf(request: SweepRequest): Promise<Settings> {
   const { model, against, paths, thresholds, policies, window, maxTokens, mode, signal } = request;
   const origin = await openOrigin(model, signal);
+  requireRouters(origin);
   requireGates({ thresholds }, origin);
   const files: InputFile[] = [];
   for (const path of paths) files.push(await describeFile(path, 'text', signal));
