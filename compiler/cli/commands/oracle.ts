@@ -11,6 +11,7 @@ import {
 } from '../../routing/index.ts';
 import type { Baseline, Oracle, OracleSummary, Routed } from '../../routing/index.ts';
 import { table } from '../format.ts';
+import { printDiagnostics } from '../io.ts';
 import type { Io } from '../io.ts';
 import { showAndWrite } from '../measured.ts';
 import { openModel } from '../model.ts';
@@ -81,6 +82,7 @@ export function oracleCommand(io: Io): Command {
       checkOutput(output, { format: ORACLE_FORMAT, inputs: options.text });
       const oracle = await run(model, options, io);
       const json = oracleText(oracle);
+      printDiagnostics(io, oracle.warnings);
       showAndWrite(io, format, { json, text: oracleReport(oracle, output) }, { path: output, content: json });
     });
 }

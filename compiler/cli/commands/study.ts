@@ -1,9 +1,11 @@
 /** @file `radialc study`: one page that shows what routing does to a model: graph, depth, quality, time, memory. */
 import { Command } from 'commander';
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import { checkReport, reportHtml } from '../../report/index.ts';
 import { studyModel, studyText } from '../../routing/index.ts';
 import type { RoutePoint, Study, StudyRequest } from '../../routing/index.ts';
 import { bytes, table } from '../format.ts';
+import { printDiagnostics } from '../io.ts';
 import type { Io } from '../io.ts';
 import { showAndWrite } from '../measured.ts';
 import { formatOption, realNumber, wholeNumber } from '../options.ts';
@@ -69,6 +71,7 @@ export function studyCommand(io: Io): Command {
 
 async function run(model: string, options: StudyOptions, io: Io): Promise<Study> {
   const { text: paths, against, profile, thresholds, ratios, window, maxTokens, seed, timing } = options;
+  const warnings: Diagnostic[] = [];
   const progress = io.progress('study');
   const request: StudyRequest = {
     ...{ model, against, paths, profile, thresholds, ratios, window, maxTokens, seed, timing },
@@ -76,11 +79,13 @@ async function run(model: string, options: StudyOptions, io: Io): Promise<Study>
     onProgress: (share) => {
       progress.update(Math.round(share * PROGRESS_STEPS), PROGRESS_STEPS);
     },
+    onWarning: (warning) => warnings.push(warning),
   };
   try {
     return await studyModel(request);
   } finally {
     progress.stop();
+    printDiagnostics(io, warnings);
   }
 }
 

@@ -1,9 +1,11 @@
 /** @file `radialc sweep`: evaluates learned routers under several KV policies and thresholds; can be interrupted. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy } from '../../../ir/index.ts';
 import { sweepModel, sweepText } from '../../routing/index.ts';
 import type { Sweep } from '../../routing/index.ts';
 import { table } from '../format.ts';
+import { printDiagnostics } from '../io.ts';
 import type { Io } from '../io.ts';
 import { formatOption, realNumber, wholeNumber } from '../options.ts';
 import type { FormatOptions } from '../options.ts';
@@ -54,6 +56,7 @@ export function sweepCommand(io: Io): Command {
 async function run(model: string, options: SweepOptions, io: Io): Promise<Sweep> {
   const { text: paths, kv: policies, output: out, resume = false, ...others } = options;
   const { against, thresholds, window, maxTokens, mode } = others;
+  const warnings: Diagnostic[] = [];
   const progress = io.progress('sweep');
   try {
     return await sweepModel({
@@ -66,9 +69,11 @@ async function run(model: string, options: SweepOptions, io: Io): Promise<Sweep>
         progress.stop();
         io.err(`what is done is in ${file}; the same command with --resume goes on`);
       },
+      onWarning: (warning) => warnings.push(warning),
     });
   } finally {
     progress.stop();
+    printDiagnostics(io, warnings);
   }
 }
 

@@ -1,30 +1,23 @@
 /** @file Measures a model on text, alone or beside the dense one: what it predicts, how deep and how fast it goes. */
 import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
-import { checkFile, describeFile } from '../text/files.ts';
 import type { InputFile } from '../text/files.ts';
-import { commonCodec } from './codec.ts';
 import type { Row } from './logits.ts';
 import { agreementOf, countRun, createScore, qualityOf } from './score.ts';
 import type { Agreement, Quality, Score } from './score.ts';
-import { requireLike, windowFor } from './subjects.ts';
 import type { Subject } from './subjects.ts';
-import { windowsOf } from './windows.ts';
+import { openTexts } from './texts.ts';
+import type { TextRequest } from './texts.ts';
+import { shortTexts } from './windows.ts';
 import type { Window } from './windows.ts';
 
-export interface EvaluationRequest {
+export interface EvaluationRequest extends TextRequest {
   readonly subject: Subject;
   /** The dense model that the subject is compared with. */
   readonly against?: Subject | undefined;
-  /** Texts. */
-  readonly paths: readonly string[];
-  /** Default: the context of the models, the shorter one of two. */
-  readonly window?: number | undefined;
-  readonly maxTokens?: number | undefined;
   readonly mode: 'prefill' | 'decode';
   /** Of the subject's gates. */
   readonly threshold?: number | undefined;
-  readonly signal: AbortSignal;
   /** From 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }
@@ -65,18 +58,13 @@ interface Run {
  * @throws RadialError RC1203 to RC1205, RC1221 to RC1226, RC0139; the signal's reason
  */
 export async function evaluateModel(request: EvaluationRequest): Promise<Evaluation> {
-  const { subject, against, paths, maxTokens = null, mode, signal } = request;
-  const subjects = against === undefined ? [subject] : [subject, against];
-  for (const path of paths) checkFile(path, 'text');
-  requireLike(subjects);
-  const window = windowFor(subjects, request.window);
-  const codec = await commonCodec(subjects);
-  const files: InputFile[] = [];
-  for (const path of paths) files.push(await describeFile(path, 'text', signal));
+  const { subject, against, paths, maxTokens = null, mode } = request;
+  const texts = await openTexts(against === undefined ? [subject] : [subject, against], request);
+  const { files, window } = texts;
   const run: Run = { model: subject.model, score: createScore(), seconds: 0 };
   const dense: Run | undefined = against && { model: against.model, score: createScore(), seconds: 0 };
   let [windows, bytes, longest] = [0, 0, 0];
-  for await (const item of windowsOf(codec, { paths, files, maxTokens }, window)) {
+  for await (const item of texts.windows()) {
     const expected = dense && (await runWindow(dense, item, request));
     await runWindow(run, item, request, expected, request.threshold);
     windows++;
@@ -96,7 +84,7 @@ export async function evaluateModel(request: EvaluationRequest): Promise<Evaluat
     against: dense === undefined ? null : qualityOf(dense.score, bytes),
     agreement: dense === undefined ? null : agreementOf(run.score),
     timing: { model: speedOf(run), against: dense === undefined ? null : speedOf(dense) },
-    warnings: longest < window ? [shortText(longest, window, paths)] : [],
+    warnings: shortTexts(longest, window, paths),
   };
 }
 
@@ -116,14 +104,4 @@ async function runWindow(
 
 function speedOf({ score, seconds }: Run): Speed {
   return { seconds, tokensPerSecond: score.tokens / seconds };
-}
-
-function shortText(longest: number, window: number, paths: readonly string[]): Diagnostic {
-  return {
-    code: 'RC1227',
-    severity: 'warning',
-    message: `no text fills a window of ${window}: the longest has ${longest} predictions`,
-    place: { file: paths.join(', ') },
-    help: 'compare only with results on the same text, or give a longer one',
-  };
 }

@@ -7,6 +7,7 @@
  * before it.
  */
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Codec } from '../text/codec.ts';
 import { textRuns } from '../text/runs.ts';
 import type { TextRun, TextSource } from '../text/runs.ts';
@@ -34,4 +35,18 @@ export async function* windowsOf(codec: Codec, source: TextSource, size: number)
       help: 'give a longer text, or a larger --max-tokens',
     });
   }
+}
+
+/** A warning where the longest window has fewer predictions than there is room for. */
+export function shortTexts(longest: number, size: number, paths: readonly string[]): readonly Diagnostic[] {
+  if (longest >= size) return [];
+  return [
+    {
+      code: 'RC1227',
+      severity: 'warning',
+      message: `no text fills a window of ${size}: the longest has ${longest} predictions`,
+      place: { file: paths.join(', ') },
+      help: 'compare only with results on the same text, or give a longer one',
+    },
+  ];
 }

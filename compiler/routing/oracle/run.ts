@@ -8,6 +8,7 @@
  * blocks are known, for the baselines.
  */
 import { createRandom, fail } from '../../../ir/index.ts';
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy } from '../../../ir/index.ts';
 import type { ForwardOptions, ForwardResult, RadialModel } from '../../../runtime/index.ts';
 import { commonCodec } from '../eval/codec.ts';
@@ -16,7 +17,7 @@ import { countRun, createScore, depthStatistics } from '../eval/score.ts';
 import type { Score } from '../eval/score.ts';
 import { requireLike } from '../eval/subjects.ts';
 import type { Subject } from '../eval/subjects.ts';
-import { windowsOf } from '../eval/windows.ts';
+import { shortTexts, windowsOf } from '../eval/windows.ts';
 import type { Window } from '../eval/windows.ts';
 import { openModel } from '../open.ts';
 import type { OpenModel } from '../open.ts';
@@ -82,6 +83,8 @@ export interface Oracle {
   readonly dense: Score;
   readonly importance: readonly Importance[];
   readonly levels: readonly Level[];
+  /** RC1227. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** @throws RadialError RC1201, RC1203 to RC1205, RC1221, RC1225, RC1226, and what compilation can end with */
@@ -172,11 +175,11 @@ interface Sweep {
 async function runOracle(
   sweep: Sweep,
   levels: readonly Level[],
-  { denominator, policy, router, signal }: OracleRequest,
+  { denominator, policy, router, paths, signal }: OracleRequest,
   meter: Meter,
-): Promise<Pick<Oracle, 'windows' | 'bytes' | 'dense' | 'importance'>> {
+): Promise<Pick<Oracle, 'windows' | 'bytes' | 'dense' | 'importance' | 'warnings'>> {
   const [dense, importance] = [createScore(), createImportance(sweep.ids)];
-  let [windows, bytes] = [0, 0];
+  let [windows, bytes, longest] = [0, 0, 0];
   for await (const window of sweep.windows()) {
     const forward = forwardOf(sweep, window, meter);
     const run = await forward({ route: { walk: window.ids.map(() => sweep.ids) } });
@@ -194,8 +197,10 @@ async function runOracle(
     }
     windows++;
     bytes += window.bytes;
+    longest = Math.max(longest, window.ids.length);
   }
-  return { windows, bytes, dense, importance };
+  const warnings = shortTexts(longest, sweep.model.info.shapes.context, paths);
+  return { windows, bytes, dense, importance, warnings };
 }
 
 interface BaselineSettings {

@@ -3,7 +3,7 @@ import type { RadialModel } from '../../../runtime/index.ts';
 import { commonCodec } from '../eval/codec.ts';
 import { requireLike, windowFor } from '../eval/subjects.ts';
 import type { Subject } from '../eval/subjects.ts';
-import { windowsOf } from '../eval/windows.ts';
+import { shortTexts, windowsOf } from '../eval/windows.ts';
 import type { Window } from '../eval/windows.ts';
 import { describeFile } from '../text/files.ts';
 import type { InputFile } from '../text/files.ts';
@@ -68,6 +68,8 @@ export async function prepare(
   for (const path of paths) files.push(await describeFile(path, 'text', signal));
   const windows: Window[] = [];
   for await (const each of windowsOf(codec, { paths, files, maxTokens }, window)) windows.push(each);
+  const longest = Math.max(...windows.map(({ ids }) => ids.length));
+  for (const warning of shortTexts(longest, window, paths)) request.onWarning(warning);
   const replay = timing || origin.router === null ? await programs.open(free) : undefined;
   const learned = origin.router === null ? undefined : await programs.open({ ...base, route: 'learned' });
   const main = learned ?? replay ?? external;

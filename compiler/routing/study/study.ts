@@ -1,4 +1,5 @@
 /** @file What a study is asked for, and what it finds: plain data, that both the JSON and the report show. Times stand in `timing` alone. */
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy, RevisitRule, Router } from '../../../ir/index.ts';
 import type { KvBytes } from '../../../passes/index.ts';
 import type { Agreement, Quality } from '../eval/score.ts';
@@ -29,6 +30,8 @@ export interface StudyRequest {
   readonly signal: AbortSignal;
   /** From 0 to 1. */
   readonly onProgress: (share: number) => void;
+  /** RC1227. */
+  readonly onWarning: (warning: Diagnostic) => void;
 }
 
 export type Role = 'attention' | 'mlp';

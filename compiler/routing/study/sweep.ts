@@ -3,6 +3,7 @@
  *
  * What is done is saved after each evaluation, so an interrupted sweep loses at most one.
  */
+import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy } from '../../../ir/index.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
 import { evaluateModel } from '../eval/evaluate.ts';
@@ -43,6 +44,8 @@ export interface SweepRequest {
   readonly onProgress: (share: number) => void;
   /** The sweep ends before its time, and what is done of it is in this file. */
   readonly onSaved: (file: string) => void;
+  /** RC1227; once. */
+  readonly onWarning: (warning: Diagnostic) => void;
 }
 
 /** Makes the sweep and writes it to `out`. @throws RadialError RC0274, RC1208, RC1212, RC1261, RC1263 to RC1267, those of an evaluation */
@@ -101,6 +104,7 @@ async function runGrid(request: SweepRequest, settings: Settings, programs: Prog
   const { policies, thresholds } = settings;
   const grid = policies.flatMap((kv) => thresholds.map((threshold) => ({ kv, threshold })));
   const dense = { path: against, model: await programs.openDense(against, signal) };
+  let warned = false;
   let opened: { readonly kv: KvPolicy; readonly model: RadialModel } | undefined;
   for (const { kv, threshold } of grid.slice(done.length)) {
     if (opened?.kv !== kv) {
@@ -114,6 +118,8 @@ async function runGrid(request: SweepRequest, settings: Settings, programs: Prog
         request.onProgress((done.length + share) / grid.length);
       },
     });
+    if (!warned) evaluation.warnings.forEach(request.onWarning);
+    warned = true;
     const { windows, tokens, model, against: ofDense, agreement, timing } = evaluation;
     done.push({ kv, threshold, windows, tokens, model, against: ofDense, agreement, timing });
     writeOutput(partialSweep(out), sweepText({ ...settings, complete: false, runs: done }));

@@ -21,7 +21,7 @@ describe('a study', () => {
   const studyOf = (name: string, more: Partial<StudyRequest> = {}): Promise<Study> =>
     studyModel({
       ...{ model: at(name), paths: [at('text.txt')], window: WINDOW, maxTokens: null, seed: 0, timing: false },
-      ...{ signal: new AbortController().signal, onProgress: () => undefined },
+      ...{ signal: new AbortController().signal, onProgress: () => undefined, onWarning: () => undefined },
       ...more,
     });
   const evaluation = (name: string, ...more: readonly string[]): Promise<Evaluation> =>
