@@ -151,10 +151,10 @@ export const routingCodes = {
       'would fit together.',
   },
   RC1263: {
-    title: 'thresholds for a model without gates',
+    title: 'thresholds or budgets for a model without gates',
     explanation:
-      '`--thresholds` says how sure gates must be, so the checkpoint must have gates. A hub has no threshold. What an oracle ' +
-      'skips is set by `--ratios`.',
+      '`--thresholds` says how sure gates must be, and `--budget` searches thresholds, so the checkpoint must have gates. A hub ' +
+      'has no threshold. What an oracle skips is set by `--ratios` of `radialc study`.',
   },
   RC1264: {
     title: 'there is an unfinished sweep',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import type { Network } from '../../../ir/index.ts';
 import { MANIFEST_FILE } from '../../../runtime/artifact/index.ts';
-import { createModel, load } from '../../../runtime/index.ts';
+import { createModel, inspect, load } from '../../../runtime/index.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
 import { fillWeights } from '../../artifact/index.ts';
 import { build } from '../../build.ts';
@@ -37,6 +37,17 @@ export async function openOrigin(path: string, signal: AbortSignal): Promise<Ori
     if (module.stage !== 'network') throw new Error('internal: a checkpoint is no network');
     const router = routerOf(module);
     return { path, sha256: await modelHash(input, signal), family, network: module, router };
+  } finally {
+    input.close();
+  }
+}
+
+/** Tells a model by its content: graph and weights of a checkpoint, all files of a compiled program. */
+export async function denseHash(path: string, signal: AbortSignal): Promise<string> {
+  if (existsSync(join(path, MANIFEST_FILE))) return (await inspect(path, { signal })).sha256;
+  const input = openInput(path);
+  try {
+    return await modelHash(input, signal);
   } finally {
     input.close();
   }

@@ -5,7 +5,7 @@ import type { ProfileRatios } from './profile.ts';
 import { roundedAscending, thresholdsAt } from './ratios.ts';
 import type { RatioRow } from './ratios.ts';
 
-/** @throws RadialError RC1263 */
+/** Of a study. @throws RadialError RC1263 */
 export function requireGates(
   { thresholds }: { readonly thresholds?: readonly number[] | undefined },
   origin: Origin,
@@ -17,12 +17,21 @@ export function requireGates(
   });
 }
 
-/** @throws RadialError RC0274 */
-export function requireRouters({ router, path }: Pick<Origin, 'router' | 'path'>): void {
-  if (router !== null) return;
-  fail('RC0274', 'the model has no routers of its own', {
-    place: { file: path },
-    help: 'name a checkpoint that `radialc train` has given routers; `radialc eval` measures one without',
+/** Of a sweep. @throws RadialError RC0274, RC1263 */
+export function requireRouters(
+  { thresholds, budgets }: Readonly<Record<'thresholds' | 'budgets', readonly number[] | undefined>>,
+  { router, path }: Pick<Origin, 'router' | 'path'>,
+): void {
+  const place = { file: path };
+  if (router === null) {
+    const help = 'name a checkpoint that `radialc train` has given routers; `radialc eval` measures one without';
+    fail('RC0274', 'the model has no routers of its own', { place, help });
+  }
+  if (router === 'gate' || (thresholds === undefined && budgets === undefined)) return;
+  const [what, flag] = thresholds === undefined ? ['budgets', '--budget'] : ['thresholds', '--thresholds'];
+  fail('RC1263', `${what} were given, but the model has a hub`, {
+    place,
+    help: `leave ${flag} out: where a hub leads, nothing sets but its training`,
   });
 }
 

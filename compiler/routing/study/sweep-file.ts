@@ -26,6 +26,8 @@ const run = z.strictObject({
   kv: policy,
   /** Of gates; null: that of the model. */
   threshold: z.number().min(0).max(1).nullable(),
+  /** Share of the blocks for which the threshold was found; null where it was given. */
+  budget: z.number().min(0).max(1).nullable().default(null),
   windows: natural,
   tokens: natural,
   model: quality,
@@ -38,22 +40,43 @@ const schema = z.strictObject({
   format: z.literal(SWEEP_FORMAT),
   version: z.literal(VERSION),
   model: z.strictObject({ sha256: z.string(), family: z.string() }),
+  /** What the dense model was opened from, where it is another one; and its hash. */
   against: z.string().nullable(),
+  dense: z.strictObject({ sha256: z.string() }).nullable().default(null),
   files: z.array(z.strictObject({ name: z.string(), bytes: natural, sha256: z.string() })),
   window: natural.nullable(),
   maxTokens: natural.nullable(),
   mode: z.enum(['prefill', 'decode']),
   policies: z.array(policy),
   thresholds: z.array(z.number().nullable()),
+  budgets: z.array(z.number()).default([]),
   complete: z.boolean(),
   runs: z.array(run),
 });
 
 type Deep<T> = { readonly [K in keyof T]: T[K] extends (infer E)[] ? readonly E[] : T[K] };
 
-/** Runs in the order of the grid: policy by policy, and under each the thresholds. */
+/** Runs in the order of the grid: policy by policy, and under each the thresholds, then the budgets. */
 export type Sweep = Deep<Omit<z.infer<typeof schema>, 'format' | 'version'>>;
 export type SweepRun = z.infer<typeof run>;
+
+/** A place of the grid: its threshold is given, or searched for a budget. */
+export interface Cell {
+  readonly kv: SweepRun['kv'];
+  readonly threshold: number | null;
+  readonly budget: number | null;
+}
+
+export function gridOf({
+  policies,
+  thresholds,
+  budgets,
+}: Pick<Sweep, 'policies' | 'thresholds' | 'budgets'>): readonly Cell[] {
+  return policies.flatMap((kv) => [
+    ...thresholds.map((threshold) => ({ kv, threshold, budget: null })),
+    ...budgets.map((budget) => ({ kv, threshold: null, budget })),
+  ]);
+}
 
 /** All but the field `timing` of each run is the same each time. */
 export function sweepText({ runs, ...fields }: Sweep): string {
@@ -94,13 +117,17 @@ export function readPartialSweep(out: string, settings: Omit<Sweep, 'runs' | 'co
   }
   const { format: _format, version: _version, complete: _complete, runs, ...found } = parsed.data;
   const fields = Object.keys(settings) as (keyof typeof settings)[];
-  const other = fields.find((field) => !isDeepStrictEqual(found[field], settings[field]));
-  const inGrid = runs.every(({ kv, threshold }, i) => {
-    const { policies, thresholds } = settings;
-    return kv === policies[Math.floor(i / thresholds.length)] && threshold === thresholds[i % thresholds.length];
+  // The dense model may have moved: its hash counts.
+  const counted = fields.filter((field) => field !== 'against');
+  const other = counted.find((field) => !isDeepStrictEqual(found[field], settings[field]));
+  const grid = gridOf(settings);
+  const inGrid = runs.every(({ kv, threshold, budget }, i) => {
+    const cell = grid[i];
+    return cell?.kv === kv && cell.budget === budget && (budget !== null || cell.threshold === threshold);
   });
   if (other !== undefined || !inGrid) {
-    fail('RC1266', `the unfinished sweep has other ${other ?? 'runs than its grid'}`, {
+    const what = other === 'dense' ? 'contents of the dense model' : (other ?? 'runs than its grid');
+    fail('RC1266', `the unfinished sweep has other ${what}`, {
       place: { file },
       help: 'repeat the first command with --resume added, or choose another -o',
     });

@@ -1,5 +1,5 @@
 /**
- * @file A grid of evaluations: learned routers under several KV policies and thresholds, each beside the dense model.
+ * @file A grid of evaluations: learned routers under several KV policies, thresholds and budgets, each beside the dense model.
  *
  * What is done is saved after each evaluation, so an interrupted sweep loses at most one.
  */
@@ -7,21 +7,28 @@ import type { Diagnostic } from '../../../ir/diagnostics/diagnostic.ts';
 import type { KvPolicy } from '../../../ir/index.ts';
 import type { RadialModel } from '../../../runtime/index.ts';
 import { evaluateModel } from '../eval/evaluate.ts';
+import type { Evaluation } from '../eval/evaluate.ts';
+import type { Subject } from '../eval/subjects.ts';
 import { checkOutput, writeOutput } from '../output.ts';
 import { checkFile, describeFile } from '../text/files.ts';
 import type { InputFile } from '../text/files.ts';
-import { createPrograms, openOrigin } from './models.ts';
+import { thresholdOfBudget } from './budget.ts';
+import { createPrograms, denseHash, openOrigin } from './models.ts';
 import type { Programs } from './models.ts';
-import { requireGates, requireRouters } from './settings.ts';
+import { requireRouters } from './settings.ts';
 import {
   SWEEP_FORMAT,
+  gridOf,
   partialSweep,
   readPartialSweep,
   removePartialSweep,
   requireNoSweep,
   sweepText,
 } from './sweep-file.ts';
-import type { Sweep, SweepRun } from './sweep-file.ts';
+import type { Cell, Sweep, SweepRun } from './sweep-file.ts';
+
+/** Where it cannot be written on. */
+const KEPT = 'what is done goes on with --resume';
 
 export interface SweepRequest {
   /** A checkpoint folder with learned routers. */
@@ -30,8 +37,10 @@ export interface SweepRequest {
   readonly against?: string | undefined;
   /** Texts. */
   readonly paths: readonly string[];
-  /** Of gates; default: that of the model. */
+  /** Of gates; default: that of the model, unless there are budgets. */
   readonly thresholds?: readonly number[] | undefined;
+  /** Of gates: shares of the blocks, for which thresholds are searched under each policy. */
+  readonly budgets?: readonly number[] | undefined;
   /** Default: that of the model. */
   readonly policies?: readonly KvPolicy[] | undefined;
   readonly window?: number | undefined;
@@ -68,7 +77,7 @@ export async function sweepModel(request: SweepRequest): Promise<Sweep> {
     programs.close();
   }
   const sweep: Sweep = { ...settings, complete: true, runs: done };
-  writeOutput(out, sweepText(sweep));
+  writeOutput(out, sweepText(sweep), KEPT);
   removePartialSweep(out);
   return sweep;
 }
@@ -76,21 +85,22 @@ export async function sweepModel(request: SweepRequest): Promise<Sweep> {
 type Settings = Omit<Sweep, 'runs' | 'complete'>;
 
 async function settingsOf(request: SweepRequest): Promise<Settings> {
-  const { model, against, paths, thresholds, policies, window, maxTokens, mode, signal } = request;
+  const { model, against, paths, thresholds, budgets, policies, window, maxTokens, mode, signal } = request;
   const origin = await openOrigin(model, signal);
-  requireRouters(origin);
-  requireGates({ thresholds }, origin);
+  requireRouters({ thresholds, budgets }, origin);
   const files: InputFile[] = [];
   for (const path of paths) files.push(await describeFile(path, 'text', signal));
   return {
     model: { sha256: origin.sha256, family: origin.family },
     against: against ?? null,
+    dense: { sha256: against === undefined ? origin.sha256 : await denseHash(against, signal) },
     files,
     window: window ?? null,
     maxTokens: maxTokens ?? null,
     mode,
     policies: unique(policies ?? [origin.network.routing.kv]),
-    thresholds: thresholds === undefined ? [null] : unique(thresholds),
+    thresholds: unique(thresholds ?? (budgets === undefined ? [null] : [])),
+    budgets: unique(budgets ?? []),
   };
 }
 
@@ -100,33 +110,53 @@ function unique<T>(values: readonly T[]): readonly T[] {
 
 /** Adds the runs that are not done. */
 async function runGrid(request: SweepRequest, settings: Settings, programs: Programs, done: SweepRun[]): Promise<void> {
-  const { model: input, against = input, paths, window, maxTokens, mode, signal, out } = request;
-  const { policies, thresholds } = settings;
-  const grid = policies.flatMap((kv) => thresholds.map((threshold) => ({ kv, threshold })));
-  const dense = { path: against, model: await programs.openDense(against, signal) };
+  const { model: input, against: path = input, signal, out } = request;
+  const grid = gridOf(settings);
+  const against = { path, model: await programs.openDense(path, signal) };
   let warned = false;
   let opened: { readonly kv: KvPolicy; readonly model: RadialModel } | undefined;
-  for (const { kv, threshold } of grid.slice(done.length)) {
+  for (const cell of grid.slice(done.length)) {
+    const { kv } = cell;
     if (opened?.kv !== kv) {
       opened?.model.dispose();
       opened = { kv, model: (await programs.open({ input, route: 'learned', kv, signal })).model };
     }
-    const subject = { path: input, model: withThreshold(opened.model, threshold) };
-    const evaluation = await evaluateModel({
-      ...{ subject, against: dense, paths, window, maxTokens, mode, signal },
-      onProgress: (share) => {
-        request.onProgress((done.length + share) / grid.length);
-      },
-    });
-    if (!warned) evaluation.warnings.forEach(request.onWarning);
+    const subject = { path: input, model: opened.model };
+    const onProgress = (share: number): void => {
+      request.onProgress((done.length + share) / grid.length);
+    };
+    const [run, warnings] = await runCell(request, cell, { subject, against, onProgress });
+    if (!warned) warnings.forEach(request.onWarning);
     warned = true;
-    const { windows, tokens, model, against: ofDense, agreement, timing } = evaluation;
-    done.push({ kv, threshold, windows, tokens, model, against: ofDense, agreement, timing });
-    writeOutput(partialSweep(out), sweepText({ ...settings, complete: false, runs: done }));
+    done.push(run);
+    writeOutput(partialSweep(out), sweepText({ ...settings, complete: false, runs: done }), KEPT);
   }
 }
 
-function withThreshold(model: RadialModel, threshold: number | null): RadialModel {
-  if (threshold === null) return model;
-  return { ...model, forward: (input, options) => model.forward(input, { ...options, threshold }) };
+interface CellRun {
+  readonly subject: Subject;
+  readonly against: Subject;
+  /** Of this cell, from 0 to 1. */
+  readonly onProgress: (share: number) => void;
+}
+
+/** Where there is a budget, the first half of the progress is the search for its threshold. */
+async function runCell(
+  { paths, window, maxTokens, mode, signal }: SweepRequest,
+  { kv, threshold: given, budget }: Cell,
+  { subject, against, onProgress }: CellRun,
+): Promise<readonly [SweepRun, Evaluation['warnings']]> {
+  const common = { subject, against, paths, window, maxTokens, signal };
+  const searching = (share: number): void => {
+    onProgress(share / 2);
+  };
+  const threshold = budget === null ? given : await thresholdOfBudget({ ...common, budget, onProgress: searching });
+  const { warnings, ...evaluation } = await evaluateModel({
+    ...{ ...common, mode, threshold: threshold ?? undefined },
+    onProgress: (share) => {
+      onProgress(budget === null ? share : (1 + share) / 2);
+    },
+  });
+  const { windows, tokens, model, against: dense, agreement, timing } = evaluation;
+  return [{ kv, threshold, budget, windows, tokens, model, against: dense, agreement, timing }, warnings];
 }

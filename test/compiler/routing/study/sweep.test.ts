@@ -76,6 +76,87 @@ describe('radialc sweep', () => {
     assert.ok(!filesOf(at()).includes('cut.json.partial'));
   });
 
+  describe('with budgets', () => {
+    const budgets = ['--budget', '0.5,1,0.75,0.01', '--kv', 'project,absent'];
+    const budgeted = (...rest: readonly string[]): readonly string[] => [...common('gates'), ...budgets, ...rest];
+
+    it('finds their thresholds, each under each policy, and evaluates there', async () => {
+      const { runs } = await okJson<Sweep>(...budgeted('-o', at('budgets.json')));
+      assert.deepEqual(
+        runs.map(({ kv, budget }) => [kv, budget]),
+        ['project', 'absent'].flatMap((kv) => [0.5, 1, 0.75, 0.01].map((budget) => [kv, budget])),
+      );
+      for (const { budget, threshold, model, tokens } of runs) {
+        // The first block has no gate. A token more or less in 140 is what a threshold can move.
+        const wanted = Math.max(1, 4 * (budget ?? NaN));
+        assert.ok(Math.abs(model.depth.mean - wanted) <= 0.02 + 1 / tokens, `${budget}: ${model.depth.mean}`);
+        assert.ok(threshold !== null && threshold >= 0 && threshold < 1);
+      }
+      assert.equal(runs[1]?.threshold, 0);
+      const [first] = runs;
+      const evaluation = await okJson<Evaluation>(
+        ...['eval', at('gates'), '--text', at('text.txt'), '--window', '20', '--kv', 'project'],
+        ...['--against', at('plain'), '--threshold', String(first?.threshold)],
+      );
+      assert.deepEqual([first?.model, first?.agreement], [evaluation.model, evaluation.agreement]);
+    });
+
+    it('shows budget, threshold and the depth that was reached', async () => {
+      const shown = await ok(...budgeted('--thresholds', '0.4', '-o', at('both.json')));
+      assert.match(shown, /^kv +budget +threshold +depth/m);
+      assert.match(shown, /^project +0\.4 +\d\.\d\d/m);
+      assert.match(shown, /^project +50\.0 % +0\.\d+ +\d\.\d\d/m);
+      assert.equal((readJson(at('both.json')) as Sweep).runs.length, 10);
+    });
+
+    it('goes on behind what is done, which is not searched again', async () => {
+      const controller = new AbortController();
+      const update = (done: number): void => {
+        if (done > 5800) controller.abort();
+      };
+      const out = budgeted('-o', at('half.json'));
+      await radialc(out, { signal: controller.signal, progress: { update, stop: () => undefined } });
+      const partial = readJson(at('half.json.partial')) as Sweep;
+      assert.equal(partial.runs.length, 4);
+      await refused('RC1266', [...out, '--resume', '--budget', '0.4'], /other budgets/);
+      await ok(...out, '--resume');
+      assert.deepEqual(untimed(at('half.json')), untimed(at('budgets.json')));
+      const marked = partial.runs.map((run) => ({ ...run, threshold: 0.123 }));
+      writeJson(at('half.json.partial'), { ...partial, runs: marked });
+      await ok(...out, '--resume');
+      assert.deepEqual((readJson(at('half.json')) as Sweep).runs.slice(0, 4), marked);
+    });
+
+    it('RC1263, RC0274: not without gates; usage that is wrong', async () => {
+      await refused(
+        'RC1263',
+        [...common('hub'), '--budget', '0.5', '-o', at('new.json')],
+        /budgets[^]*leave --budget out/,
+      );
+      await refused('RC0274', [...common('plain'), '--budget', '0.5', '-o', at('new.json')], /no routers/);
+      for (const list of ['0', '1.1', '0.5,', 'half']) {
+        assert.equal((await radialc([...common('gates'), '--budget', list])).code, 2, list);
+      }
+    });
+  });
+
+  it('RC1266: a dense model that is another one by now; where it lies does not matter', async () => {
+    cpSync(at('plain'), at('teacher'), { recursive: true });
+    const against = (name: string, ...rest: readonly string[]): readonly string[] =>
+      args('--against', at(name), '-o', at('moved.json'), ...rest);
+    const controller = new AbortController();
+    const update = (done: number): void => {
+      if (done > 4000) controller.abort();
+    };
+    await radialc(against('teacher'), { signal: controller.signal, progress: { update, stop: () => undefined } });
+    await checkpoint(at('other'), { seed: 9 });
+    await refused('RC1266', against('other', '--resume'), /other contents of the dense model/);
+    renameSync(at('teacher'), at('moved'));
+    cpSync(at('other'), at('teacher'), { recursive: true });
+    await refused('RC1266', against('teacher', '--resume'), /other contents of the dense model/);
+    await ok(...against('moved', '--resume'));
+  });
+
   it('RC1265, RC1266, RC1267: nothing to resume, or something else', async () => {
     await refused('RC1265', args('-o', at('new.json'), '--resume'), /no unfinished sweep/);
     const { runs, ...rest } = readJson(at('sweep.json')) as Sweep;
