@@ -33,8 +33,9 @@ export const trainingCodes = {
   RC1106: {
     title: 'the checkpoint has another architecture',
     explanation:
-      'Evaluation and sampling use the forward pass of training, which knows one form of OPT: the norm before each ' +
-      'block, biases everywhere, embeddings as wide as the model, a tied head. `radialc run` takes the others.',
+      'Training has a forward pass of its own, which knows one form of OPT: the norm before each block and after the last, ' +
+      'with gains and shifts, ReLU, biases everywhere, embeddings as wide as the model, a tied head, and `</s>` (id 2) at both ends ' +
+      'of a text. Any other would come out as another model. `radialc run` takes the others.',
   },
   RC1107: {
     title: 'the batch has no equal shares',

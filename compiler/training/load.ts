@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { loadCheckpoint, openCheckpoint } from '../frontend/index.ts';
+import type { ModelConfig } from '../frontend/index.ts';
 import type { TrainedGates } from './gates/export.ts';
+import { END_OF_TEXT } from './bpe.ts';
 import { readParameters } from './export.ts';
 import type { ModelShape } from './model.ts';
 import { openTokenizer } from './tokenizer-files.ts';
@@ -29,17 +31,7 @@ export interface TrainedModel {
 export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedModel {
   const checkpoint = openCheckpoint(dir);
   try {
-    const { config } = checkpoint;
-    if (
-      config.family !== 'opt' ||
-      !config.preNorm ||
-      !config.enableBias ||
-      config.wordEmbedProjDim !== config.hiddenSize
-    ) {
-      return fail('RC1106', 'the checkpoint is not a pre-norm OPT with biases, the only form that is trained here', {
-        place: { file: join(dir, 'config.json') },
-      });
-    }
+    const config = trainable(checkpoint.config, dir);
     const { layers, hiddenSize: hidden, heads, ffn, vocab, maxPositions: context } = config;
     const shape = { layers, hidden, heads, ffn, vocab, context };
     if (expected !== undefined && !isDeepStrictEqual(shape, expected)) {
@@ -61,6 +53,30 @@ export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedMod
   } finally {
     checkpoint.close();
   }
+}
+
+/** The configuration, where training computes what it says, and writes it again. @throws RadialError RC1106 */
+function trainable(config: ModelConfig, dir: string): Extract<ModelConfig, { family: 'opt' }> {
+  const place = { file: join(dir, 'config.json') };
+  const help = 'pre-norm OPT with ReLU, biases and a tied head is trained here; radialc explain RC1106 says more';
+  if (config.family !== 'opt')
+    {return fail('RC1106', `the checkpoint is of the family ${config.family}`, { place, help });}
+  const end = String(END_OF_TEXT);
+  const fields: readonly (readonly [string, string | number | boolean | null, string | number | boolean])[] = [
+    ['activation_function', config.activation, 'relu'],
+    ['tie_word_embeddings', config.tieWordEmbeddings, true],
+    ['do_layer_norm_before', config.preNorm, true],
+    ['_remove_final_layer_norm', config.removeFinalLayerNorm, false],
+    ['layer_norm_elementwise_affine', config.layerNormElementwiseAffine, true],
+    ['enable_bias', config.enableBias, true],
+    ['word_embed_proj_dim', config.wordEmbedProjDim, config.hiddenSize],
+    ['bos_token_id', config.bosTokenId, END_OF_TEXT],
+    ['eos_token_id', config.eosTokenIds.join(', '), end],
+  ];
+  const wrong = fields.filter(([, found, expected]) => found !== expected);
+  if (wrong.length === 0) return config;
+  const told = wrong.map(([field, found, expected]) => `${field} is ${found}, not ${expected}`);
+  return fail('RC1106', `the checkpoint is another form of OPT: ${told.join('; ')}`, { place, help });
 }
 
 /** @throws RadialError RC01xx, RC0270 – RC0273 */

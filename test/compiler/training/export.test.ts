@@ -94,11 +94,25 @@ describe('the exported checkpoint', () => {
       assert.deepEqual(loadTrainedModel(folder, { ...shape }).shape, shape);
       assert.throws(() => loadTrainedModel(folder, { ...shape, vocab: 301 }), /RC1106/);
       const path = join(folder, 'config.json');
-      writeFileSync(
-        path,
-        readFileSync(path, 'utf8').replace('"do_layer_norm_before": true', '"do_layer_norm_before": false'),
-      );
-      assert.throws(() => loadTrainedModel(folder), /RC1106/);
+      const sound = JSON.parse(readFileSync(path, 'utf8')) as object;
+      const others: readonly (readonly [object, RegExp])[] = [
+        [{ do_layer_norm_before: false }, /do_layer_norm_before is false, not true/],
+        [{ activation_function: 'gelu' }, /activation_function is gelu, not relu/],
+        [{ tie_word_embeddings: false, enable_bias: false }, /tie_word_embeddings is false.*enable_bias is false/],
+        [{ layer_norm_elementwise_affine: false }, /layer_norm_elementwise_affine is false/],
+        [{ _remove_final_layer_norm: true }, /_remove_final_layer_norm is true, not false/],
+        [{ word_embed_proj_dim: 8 }, /word_embed_proj_dim is 8, not 16/],
+        [{ bos_token_id: 0 }, /bos_token_id is 0, not 2/],
+        [{ model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] }, /family gpt2/],
+      ];
+      for (const [change, found] of others) {
+        writeFileSync(path, JSON.stringify({ ...sound, ...change }));
+        assert.throws(() => loadTrainedModel(folder), /RC1106/);
+        assert.throws(() => loadTrainedModel(folder), found);
+      }
+      writeFileSync(path, JSON.stringify(sound));
+      writeFileSync(join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: [2, 7] }));
+      assert.throws(() => loadTrainedModel(folder), /eos_token_id is 2, 7, not 2/);
     }));
 });
 
