@@ -1,10 +1,11 @@
 /** @file Reads a checkpoint that this folder's code wrote, to measure or sample exactly what others will load. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import { loadCheckpoint, openCheckpoint } from '../frontend/index.ts';
-import type { ModelConfig } from '../frontend/index.ts';
+import { readInFolder } from '../frontend/files.ts';
+import { loadCheckpoint, parseJson, readCheckpointConfig } from '../frontend/index.ts';
+import type { Checkpoint, LoadedCheckpoint, ModelConfig } from '../frontend/index.ts';
+import { checkTokenizer } from '../frontend/tokenizer/check-tokenizer.ts';
 import type { TrainedGates } from './gates/export.ts';
 import { END_OF_TEXT } from './bpe.ts';
 import { readParameters } from './export.ts';
@@ -24,34 +25,37 @@ export interface TrainedModel {
   readonly tokenBytes: readonly number[];
 }
 
+/** As the front end reads at most. */
+const MAX_TOKENIZER_BYTES = 64_000_000;
+
 /**
  * @param expected the only shape that is taken; by default any
- * @throws RadialError RC1106 (another architecture or shape), RC01xx and RC02xx (a damaged checkpoint)
+ * @throws RadialError RC1106 (another architecture or shape), RC01xx to RC03xx (a damaged checkpoint), RC1203 and RC0815
+ * (no tokenizer, or one that cannot be used)
  */
 export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedModel {
-  const checkpoint = openCheckpoint(dir);
+  const config = trainable(readCheckpointConfig(dir), dir);
+  const { layers, hiddenSize: hidden, heads, ffn, vocab, maxPositions: context } = config;
+  const shape = { layers, hidden, heads, ffn, vocab, context };
+  if (expected !== undefined && !isDeepStrictEqual(shape, expected)) {
+    fail('RC1106', `the checkpoint's shape is ${JSON.stringify(shape)}, not ${JSON.stringify(expected)}`, {
+      place: { file: join(dir, 'config.json') },
+      help: 'give --layers, --hidden, --heads, --vocab and --context as in the checkpoint',
+    });
+  }
+  const loaded = loadCheckpoint(dir);
   try {
-    const config = trainable(checkpoint.config, dir);
-    const { layers, hiddenSize: hidden, heads, ffn, vocab, maxPositions: context } = config;
-    const shape = { layers, hidden, heads, ffn, vocab, context };
-    if (expected !== undefined && !isDeepStrictEqual(shape, expected)) {
-      fail('RC1106', `the checkpoint's shape is ${JSON.stringify(shape)}, not ${JSON.stringify(expected)}`, {
-        place: { file: join(dir, 'config.json') },
-        help: 'give --layers, --hidden, --heads, --vocab and --context as in the checkpoint',
-      });
-    }
-    const tokenizer = readJson(join(dir, 'tokenizer.json')) as TokenizerJson;
-    const files = { tokenizer, config: readJson(join(dir, 'tokenizer_config.json')) };
+    const tokenizer = readTokenizerFiles(loaded.checkpoint);
     return {
       shape,
-      parameters: readParameters(shape, checkpoint.weights),
-      tokenizer: files,
-      gates: readCheckpointGates(dir),
-      codec: openTokenizer(files),
-      tokenBytes: tokenLengths(tokenizer),
+      parameters: readParameters(shape, loaded.weights),
+      tokenizer,
+      gates: readCheckpointGates(loaded),
+      codec: codecOf(tokenizer, dir),
+      tokenBytes: tokenLengths(tokenizer.tokenizer as TokenizerJson),
     };
   } finally {
-    checkpoint.close();
+    loaded.checkpoint.close();
   }
 }
 
@@ -59,8 +63,9 @@ export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedMod
 function trainable(config: ModelConfig, dir: string): Extract<ModelConfig, { family: 'opt' }> {
   const place = { file: join(dir, 'config.json') };
   const help = 'pre-norm OPT with ReLU, biases and a tied head is trained here; radialc explain RC1106 says more';
-  if (config.family !== 'opt')
-    {return fail('RC1106', `the checkpoint is of the family ${config.family}`, { place, help });}
+  if (config.family !== 'opt') {
+    return fail('RC1106', `the checkpoint is of the family ${config.family}`, { place, help });
+  }
   const end = String(END_OF_TEXT);
   const fields: readonly (readonly [string, string | number | boolean | null, string | number | boolean])[] = [
     ['activation_function', config.activation, 'relu'],
@@ -79,24 +84,51 @@ function trainable(config: ModelConfig, dir: string): Extract<ModelConfig, { fam
   return fail('RC1106', `the checkpoint is another form of OPT: ${told.join('; ')}`, { place, help });
 }
 
-/** @throws RadialError RC01xx, RC0270 – RC0273 */
-function readCheckpointGates(dir: string): TrainedGates | undefined {
-  const { network, weights, checkpoint } = loadCheckpoint(dir);
-  try {
-    const config = checkpoint.radial;
-    if (config === undefined) return undefined;
-    const tensors = network.consts.filter(
-      ({ name }) => name.startsWith('@router.') && weights.shape(name.slice(1)) !== undefined,
-    );
-    const read = tensors.map(({ name, type }) => {
-      const count = type.shape.reduce<number>((product, size) => product * Number(size), 1);
-      return [name.slice(1), weights.read(name.slice(1), 0, count)] as const;
+function readCheckpointGates({ network, weights, checkpoint }: LoadedCheckpoint): TrainedGates | undefined {
+  const config = checkpoint.radial;
+  if (config === undefined) return undefined;
+  const tensors = network.consts.filter(
+    ({ name }) => name.startsWith('@router.') && weights.shape(name.slice(1)) !== undefined,
+  );
+  const read = tensors.map(({ name, type }) => {
+    const count = type.shape.reduce<number>((product, size) => product * Number(size), 1);
+    return [name.slice(1), weights.read(name.slice(1), 0, count)] as const;
+  });
+  const values = new Map(read);
+  return { config, weights: (name) => values.get(name) ?? new Float32Array() };
+}
+
+/**
+ * A token without an embedding is refused where a text uses it: many vocabularies have some.
+ * @throws RadialError RC1203 (none), RC013x, RC015x, RC0301, RC0303
+ */
+function readTokenizerFiles({ dir, tokenizerPath, tokenizerConfig }: Checkpoint): TokenizerFiles {
+  if (tokenizerPath === undefined) {
+    return fail('RC1203', 'the model has no tokenizer', {
+      place: { file: dir },
+      help: 'put its tokenizer.json into the checkpoint folder',
     });
-    const values = new Map(read);
-    return { config, weights: (name) => values.get(name) ?? new Float32Array() };
-  } finally {
-    checkpoint.close();
   }
+  const document = parseJson(readInFolder(dir, 'tokenizer.json', MAX_TOKENIZER_BYTES), tokenizerPath);
+  checkTokenizer(document);
+  // As ordinary objects, which compare with those of a vocabulary that was just trained.
+  return structuredClone({ tokenizer: document.value as object, config: (tokenizerConfig?.value ?? {}) as object });
+}
+
+/** @throws RadialError RC0815 (also later, where a text is encoded) */
+function codecOf(files: TokenizerFiles, dir: string): TextCodec {
+  const told = <T>(operation: () => T): T => {
+    try {
+      return operation();
+    } catch (error) {
+      return fail('RC0815', `the tokenizer failed: ${error instanceof Error ? error.message : String(error)}`, {
+        place: { file: join(dir, 'tokenizer.json') },
+        help: 'name a model with a byte-level tokenizer, as OPT has',
+      });
+    }
+  };
+  const codec = told(() => openTokenizer(files));
+  return { encode: (text) => told(() => codec.encode(text)), decode: (ids) => told(() => codec.decode(ids)) };
 }
 
 /** What is read of a tokenizer.json of our own. */
@@ -111,8 +143,4 @@ function tokenLengths({ added_tokens: added, model }: TokenizerJson): readonly n
   for (const [token, id] of Object.entries(model.vocab)) lengths[id] = token.length;
   for (const { id } of added) lengths[id] = 0;
   return lengths;
-}
-
-function readJson(path: string): object {
-  return JSON.parse(readFileSync(path, 'utf8')) as object;
 }

@@ -1,6 +1,6 @@
 /** @file `radialc train`: the three modes in small, from text to a program whose gates decide. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fails, ok, okJson, radialc, scratch } from './support.ts';
 
 const steps = ['--steps', '6', '--batch', '2', '--tokens', '16', '--checkpoint-every', '3', '--warmup', '1'];
@@ -216,6 +216,13 @@ describe('radialc train', function () {
     await fails('RC1109', 'train', at('base/model'), ...text, '--router', 'hub', '--unroll', '1');
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'joint', '--router', 'gate');
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'scratch');
+    assert.ok(!existsSync(at('x')));
+  });
+
+  it('refuses a model without a tokenizer', async () => {
+    cpSync(at('base/model'), at('mute'), { recursive: true });
+    rmSync(at('mute/tokenizer.json'));
+    await fails('RC1203', 'train', at('mute'), '--text', at('text.txt'), '-o', at('x'));
     assert.ok(!existsSync(at('x')));
   });
 

@@ -1,6 +1,6 @@
 /** @file The checkpoint that training writes: read back, refused, and understood by the compiler's front end. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { loadCheckpoint, openCheckpoint } from '../../../compiler/frontend/index.ts';
@@ -113,6 +113,33 @@ describe('the exported checkpoint', () => {
       writeFileSync(path, JSON.stringify(sound));
       writeFileSync(join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: [2, 7] }));
       assert.throws(() => loadTrainedModel(folder), /eos_token_id is 2, 7, not 2/);
+    }));
+
+  it('RC1203: a model without a tokenizer is refused, as is one whose tokenizer is damaged', () =>
+    withEmptyFolder((folder) => {
+      writeCheckpoint(folder, shape, someParameters(), tokenizer);
+      const path = join(folder, 'tokenizer.json');
+      const sound = readFileSync(path, 'utf8');
+      const { model } = JSON.parse(sound) as { model: object };
+      const broken: readonly (readonly [string, RegExp])[] = [
+        ['{"model": ', /RC0150/],
+        ['{"model": {}}', /RC0301/],
+        [JSON.stringify({ model: { ...model, merges: [1] }, added_tokens: [] }), /RC0303/],
+        [JSON.stringify({ model: { ...model, type: 'Other' }, added_tokens: [] }), /RC0815/],
+      ];
+      for (const [text, code] of broken) {
+        writeFileSync(path, text);
+        assert.throws(() => loadTrainedModel(folder), code);
+      }
+      writeFileSync(path, sound);
+      const config = join(folder, 'tokenizer_config.json');
+      writeFileSync(config, '[]');
+      assert.throws(() => loadTrainedModel(folder), /RC0202/);
+      rmSync(config);
+      const { codec } = loadTrainedModel(folder);
+      assert.equal(codec.decode(codec.encode('the state')), 'the state');
+      rmSync(path);
+      assert.throws(() => loadTrainedModel(folder), /RC1203/);
     }));
 });
 
