@@ -86,7 +86,8 @@ function exitCodeFor(error: unknown, io: Io, args: readonly string[]): number {
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   }
   const interrupted = io.interrupted();
-  if (interrupted !== undefined) {
+  // What went wrong while something was cleaned up or saved is told like any other error.
+  if (interrupted !== undefined && error instanceof Error && error.name === 'AbortError') {
     io.err('interrupted; nothing was left half-written');
     return interrupted;
   }

@@ -145,8 +145,11 @@ async function run(model: string | undefined, options: TrainOptions, io: Io): Pr
   const report = createReporter(request.settings, options, io);
   const done = await runSession({ ...request, ...report });
   const folder = join(output, 'model');
-  if (done < steps) io.err('interrupted; the same command with --resume goes on');
-  else if (options.format === 'text') io.out(`done: ${folder}`);
+  if (done < steps) {
+    io.err(`what is done is in ${output}; the same command with --resume goes on`);
+    io.signal.throwIfAborted();
+  }
+  if (options.format === 'text') io.out(`done: ${folder}`);
 }
 
 async function requestOf(

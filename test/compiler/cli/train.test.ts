@@ -1,6 +1,6 @@
 /** @file `radialc train`: the three modes in small, from text to a program whose gates decide. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fails, ok, okJson, radialc, scratch } from './support.ts';
 
 const steps = ['--steps', '6', '--batch', '2', '--tokens', '16', '--checkpoint-every', '3', '--warmup', '1'];
@@ -217,6 +217,22 @@ describe('radialc train', function () {
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'joint', '--router', 'gate');
     await fails('RC1109', 'train', at('hub/model'), ...text, '--mode', 'scratch');
     assert.ok(!existsSync(at('x')));
+  });
+
+  it('ends with 130 when it is interrupted, goes on later, and tells of what could not be saved', async () => {
+    const args = ['train', at('base/model'), '--mode', 'joint', '--text', at('text.txt'), ...steps, '-o'];
+    const stopped = await radialc([...args, at('stopped')], { signal: AbortSignal.abort() });
+    assert.equal(stopped.code, 130, stopped.stderr);
+    assert.match(
+      stopped.stderr,
+      /saved\nwhat is done is in .*stopped; the same command with --resume goes on\ninterrupted; nothing was/,
+    );
+    await ok(...args, at('stopped'), '--resume');
+    mkdirSync(at('blocked/model/model.safetensors'), { recursive: true });
+    const { code, stderr } = await radialc([...args, at('blocked')], { signal: AbortSignal.abort() });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /error\[RC0143\]: .*\n {2}--> .*blocked.model.model\.safetensors\n {2}help: /);
+    assert.doesNotMatch(stderr, /interrupted/);
   });
 
   it('refuses a model without a tokenizer', async () => {
