@@ -61,4 +61,10 @@ export const trainingCodes = {
     title: 'a text that cannot be trained on',
     explanation: 'Texts are UTF-8 and hold something other than white space.',
   },
+  RC1111: {
+    title: 'a file of the run could not be written',
+    explanation:
+      'The operating system refused the file; the message says why. The last checkpoint is still there, and where the log alone ' +
+      'could not be written, all steps are in it. Once the cause is removed, the same command with --resume goes on.',
+  },
 } satisfies Record<DiagnosticCode, CodeInfo>;

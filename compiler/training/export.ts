@@ -1,5 +1,4 @@
 /** @file The trained parameters as an ordinary Hugging Face OPT checkpoint, and back. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WeightSource } from '../../ir/index.ts';
 import { writeSafetensors } from '../frontend/weights/writer.ts';
@@ -7,6 +6,7 @@ import type { TensorToWrite } from '../frontend/weights/writer.ts';
 import { END_OF_TEXT, specialTokens } from './bpe.ts';
 import { parameterSpecs } from './model.ts';
 import type { ModelShape } from './model.ts';
+import { makeFolder, writeText } from './output.ts';
 import type { TokenizerFiles } from './tokenizer-files.ts';
 
 /** OPT's table of positions begins with two rows that no token uses. */
@@ -126,7 +126,7 @@ export function readParameters(shape: ModelShape, weights: WeightSource): Float3
 
 /** Writes the folder: F16 weights, configuration and tokenizer; each file appears when it is complete. */
 export function writeCheckpoint(dir: string, shape: ModelShape, flat: Float32Array, tokenizer: TokenizerFiles): void {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   writeJson(dir, 'config.json', modelConfig(shape));
   writeJson(dir, 'generation_config.json', {
     bos_token_id: END_OF_TEXT,
@@ -173,7 +173,5 @@ function modelConfig(shape: ModelShape): object {
 }
 
 function writeJson(dir: string, name: string, value: object): void {
-  const path = join(dir, name);
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(value, undefined, 2)}\n`);
-  renameSync(`${path}.tmp`, path);
+  writeText(join(dir, name), `${JSON.stringify(value, undefined, 2)}\n`);
 }

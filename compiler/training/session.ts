@@ -5,7 +5,6 @@
  * OUT/state.safetensors is what a resumed run continues from, bit for bit; OUT/log.jsonl has a line for each step.
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
@@ -17,8 +16,10 @@ import { writeGates } from './gates/export.ts';
 import type { TrainedGates } from './gates/export.ts';
 import { evaluateHub } from './hub/evaluate.ts';
 import { writeHub } from './hub/export.ts';
+import { openLog } from './log.ts';
 import { parameterCount, parameterSpecs, parameterTensors } from './model.ts';
 import { startBackend } from './matmul.ts';
+import { makeFolder, replaceFiles } from './output.ts';
 import type { TrainSettings } from './settings.ts';
 import { loadState, requireNoState, saveState } from './state.ts';
 import type { TokenizerFiles } from './tokenizer-files.ts';
@@ -72,7 +73,7 @@ const GLANCE_PASSES = 2;
 /**
  * Trains until all steps are done or the signal is aborted.
  * @returns the steps that are done
- * @throws RadialError RC1101 to RC1107, RC01xx (a damaged state)
+ * @throws RadialError RC1101 to RC1107, RC1111 and RC0143 (a file that cannot be written), RC01xx (a damaged state)
  */
 export async function runSession(request: SessionRequest): Promise<number> {
   const { out, resume, settings, text, model, checkpointEvery, signal } = request;
@@ -81,7 +82,7 @@ export async function runSession(request: SessionRequest): Promise<number> {
   await startBackend();
   const statePath = join(out, 'state.safetensors');
   if (!resume) requireNoState(statePath);
-  mkdirSync(out, { recursive: true });
+  makeFolder(out);
   const begin = initialState(settings, model, request.gates);
   const identity = identityOf(
     settings,
@@ -93,30 +94,31 @@ export async function runSession(request: SessionRequest): Promise<number> {
   const start = resume ? loadState(statePath, identity) : begin;
   request.onBegin?.({ parameters: trainedCount(settings), step: start.step });
   const frozen = sharedCopy(settings.routed?.mode === 'distill' ? model : request.teacher);
-  const log = (entry: object): void => {
-    appendFileSync(join(out, 'log.jsonl'), `${JSON.stringify(entry)}\n`);
-  };
+  const log = openLog(join(out, 'log.jsonl'), start.step);
   const end = await train(
     text,
     settings,
     start,
     {
       onStep: (report) => {
-        log(rounded(report));
+        log.add(rounded(report));
         request.onStep?.(report);
       },
       onCheckpoint: (state) => {
         saveState(statePath, state, identity);
-        writeModel(join(out, 'model'), request, state.parameters);
+        replaceFiles(join(out, 'model'), (folder) => {
+          writeModel(folder, request, state.parameters);
+        });
         const checkpoint = { step: state.step, ...measure(request, state.parameters) };
-        log({ ...checkpoint, time: new Date().toISOString() });
+        log.add({ ...checkpoint, time: new Date().toISOString() });
         request.onCheckpoint?.(checkpoint);
       },
       checkpointEvery,
-      signal,
+      signal: AbortSignal.any([signal, log.failed]),
     },
     frozen,
   );
+  log.failed.throwIfAborted();
   return end.step;
 }
 

@@ -43,7 +43,7 @@ export function* safetensorsWriter(
   const header = encodeHeader(list, metadata);
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    yield* writeFile(temporary, header, list);
+    yield* writeFile({ path, temporary }, header, list);
     onDisk(path, () => {
       renameSync(temporary, path);
     });
@@ -75,8 +75,12 @@ function encodeHeader(tensors: readonly TensorToWrite[], metadata: Readonly<Reco
   return bytes;
 }
 
-function* writeFile(path: string, header: Uint8Array, tensors: readonly TensorToWrite[]): Generator<void, void> {
-  const fd = onDisk(path, () => openSync(path, 'wx'));
+function* writeFile(
+  { path, temporary }: { readonly path: string; readonly temporary: string },
+  header: Uint8Array,
+  tensors: readonly TensorToWrite[],
+): Generator<void, void> {
+  const fd = onDisk(path, () => openSync(temporary, 'wx'));
   try {
     const write = (bytes: Uint8Array): void => {
       for (let done = 0; done < bytes.byteLength;) {

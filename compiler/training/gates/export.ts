@@ -1,11 +1,11 @@
 /** @file The gates of a trained model as `radial-config.json` and `router.safetensors`, and back. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RADIAL_CONFIG, ROUTER_FILE, gateLayers, radialConfigText } from '../../frontend/index.ts';
 import type { RadialConfig } from '../../frontend/index.ts';
 import { writeSafetensors } from '../../frontend/weights/writer.ts';
 import type { TensorToWrite } from '../../frontend/weights/writer.ts';
 import type { ParameterSpec } from '../model.ts';
+import { makeFolder, writeText } from '../output.ts';
 
 /** Writes both files; each appears when it is complete. @param flat - parameters, of which `specs` names the gates */
 export function writeGates(
@@ -36,11 +36,9 @@ export function writeGates(
 
 /** Writes the weights of routers and what says how they are run. */
 export function writeRouters(dir: string, config: RadialConfig, tensors: readonly TensorToWrite[]): void {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   writeSafetensors(join(dir, ROUTER_FILE), tensors, { format: 'pt' });
-  const path = join(dir, RADIAL_CONFIG);
-  writeFileSync(`${path}.tmp`, radialConfigText(config));
-  renameSync(`${path}.tmp`, path);
+  writeText(join(dir, RADIAL_CONFIG), radialConfigText(config));
 }
 
 /** Sets the gates of a checkpoint, which must have been written by {@link writeGates} for the same config. */

@@ -158,9 +158,10 @@ describe('writing and reading weights', () => {
       }, /internal: 1 elements given/);
       assert.deepEqual(readdirSync(folder), [SINGLE]);
       assert.equal(readFileSync(path, 'utf8'), 'old');
-      failsWith('RC0143', () => {
+      const refused = failsWith('RC0143', () => {
         writeSafetensors(join(folder, 'none', SINGLE), []);
       });
+      assert.equal(refused.place?.file, join(folder, 'none', SINGLE));
       const twice: TensorToWrite = { name: 'a', dtype: 'F32', shape: [0], data: [] };
       assert.throws(() => {
         writeSafetensors(path, [twice, twice]);

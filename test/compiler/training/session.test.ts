@@ -1,0 +1,116 @@
+/** @file Runs in a folder: their log, what a file that cannot be written costs, and what a run that diverges leaves. */
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runSession, tokenizerFiles, trainBpe } from '../../../compiler/training/index.ts';
+import type { SessionRequest } from '../../../compiler/training/index.ts';
+import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
+import type { DiagnosticCode } from '../../../ir/diagnostics/diagnostic.ts';
+import { tinySettings, tinyText, withEmptyFolder } from './support.ts';
+
+const settings = tinySettings({ optimizer: { ...tinySettings().optimizer, steps: 4 } });
+const tokenizer = tokenizerFiles(trainBpe(['abc'], 300), settings.shape.context);
+
+function session(out: string, change: Partial<SessionRequest> = {}): Promise<number> {
+  const { signal } = new AbortController();
+  const request = { out, resume: false, settings, text: tinyText(), tokenizer, checkpointEvery: 2, signal };
+  return runSession({ ...request, ...change });
+}
+
+/** The run must end in this diagnostic, which names the file. */
+async function fails(code: DiagnosticCode, file: string, run: Promise<number>): Promise<void> {
+  await assert.rejects(run, (error) => {
+    assert.ok(error instanceof RadialError, String(error));
+    const [{ code: found, place } = {}] = error.diagnostics;
+    assert.deepEqual([found, place?.file], [code, file]);
+    return true;
+  });
+}
+
+function stepsOf(log: string): readonly number[] {
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+  return lines
+    .map((line) => JSON.parse(line) as { readonly step: number; readonly loss?: number })
+    .flatMap(({ step, loss }) => (loss === undefined ? [] : [step]));
+}
+
+describe('a run in a folder', function () {
+  this.timeout(60_000);
+
+  it('has a log in which each step stands once, also when it was killed after its last checkpoint', () =>
+    withEmptyFolder(async (dir) => {
+      const stop = new AbortController();
+      await session(dir, {
+        signal: stop.signal,
+        onStep: ({ step }) => {
+          if (step === 2) stop.abort();
+        },
+      });
+      const log = join(dir, 'log.jsonl');
+      appendFileSync(log, '{"step":3,"loss":3}\n{"step":4,"lo');
+      assert.equal(await session(dir, { resume: true }), 4);
+      assert.deepEqual(stepsOf(log), [1, 2, 3, 4]);
+    }));
+
+  it('RC1111: saves its steps when its log cannot be written, and goes on later', () =>
+    withEmptyFolder(async (dir) => {
+      const [whole, halves] = ['whole', 'halves'].map((name) => join(dir, name)) as [string, string];
+      await session(whole);
+      const log = join(halves, 'log.jsonl');
+      const onStep: SessionRequest['onStep'] = ({ step }) => {
+        if (step !== 1) return;
+        rmSync(log);
+        mkdirSync(log);
+      };
+      await fails('RC1111', log, session(halves, { onStep, checkpointEvery: 4 }));
+      rmSync(log, { recursive: true });
+      const begun: number[] = [];
+      const onBegin: SessionRequest['onBegin'] = ({ step }) => {
+        begun.push(step);
+      };
+      await session(halves, { resume: true, onBegin });
+      assert.deepEqual(begun, [2]);
+      for (const file of ['state.safetensors', 'model/model.safetensors']) {
+        assert.ok(readFileSync(join(whole, file)).equals(readFileSync(join(halves, file))), file);
+      }
+    }));
+
+  it('RC1111: says that the disk is full', function () {
+    if (process.platform !== 'linux') return this.skip();
+    return withEmptyFolder(async (dir) => {
+      symlinkSync('/dev/full', join(dir, 'log.jsonl'));
+      await assert.rejects(session(dir), /RC1111.*ENOSPC[^]*make room on the disk/);
+      assert.deepEqual(readdirSync(dir).sort(), ['log.jsonl', 'model', 'state.safetensors']);
+    });
+  });
+
+  it('RC1111: does not begin where a file is in the place of the folder', () =>
+    withEmptyFolder(async (dir) => {
+      const out = join(dir, 'file');
+      writeFileSync(out, '');
+      await fails('RC1111', out, session(out));
+      await fails('RC1111', join(out, 'run'), session(join(out, 'run')));
+    }));
+
+  for (const [code, name] of [
+    ['RC1111', 'model/config.json'],
+    ['RC1111', 'model'],
+    ['RC0143', 'state.safetensors'],
+  ] as const) {
+    it(`${code}: keeps the checkpoint before when ${name} cannot be written`, () =>
+      withEmptyFolder(async (dir) => {
+        const kept = name === 'state.safetensors' ? 'model/model.safetensors' : 'state.safetensors';
+        let before: Buffer | undefined;
+        const onCheckpoint = (): void => {
+          before = readFileSync(join(dir, 'model/model.safetensors'));
+          rmSync(join(dir, name), { recursive: true });
+          if (name === 'model') writeFileSync(join(dir, name), '');
+          else mkdirSync(join(dir, name));
+        };
+        await fails(code, join(dir, name), session(dir, { onCheckpoint }));
+        if (name !== 'model') assert.ok(before?.equals(readFileSync(join(dir, 'model/model.safetensors'))));
+        assert.ok(readFileSync(join(dir, kept)).length > 0);
+        assert.ok(readdirSync(dir, { recursive: true }).every((entry) => !String(entry).includes('.tmp')));
+      }));
+  }
+});
