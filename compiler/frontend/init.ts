@@ -17,7 +17,7 @@ import type { TensorSpec } from './families/tensors.ts';
 import { makeFolders } from './files.ts';
 import { isJsonObject, parseJson, readJsonFile } from './json.ts';
 import type { JsonDocument, JsonObject } from './json.ts';
-import { bytesPerWeight } from './weights/dtypes.ts';
+import { bytesPerWeight, torchNames } from './weights/dtypes.ts';
 import type { WeightDtype } from './weights/dtypes.ts';
 import { safetensorsWriter } from './weights/writer.ts';
 
@@ -55,7 +55,6 @@ export interface InitResult {
 /** Even, because normals come in pairs. */
 const CHUNK = 1 << 16;
 const MAX_FILE_BYTES = 2e9;
-const TORCH_NAMES: Readonly<Record<WeightDtype, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
 /** @throws RadialError RC013x, RC015x, RC02xx (the config), RC0143, RC0260, RC0261 (the folder); the signal's reason */
 export async function initCheckpoint(options: InitOptions): Promise<InitResult> {
@@ -94,7 +93,7 @@ function configDocument(options: InitOptions): JsonDocument {
 
 function configText(document: JsonDocument, dtype: WeightDtype): string {
   const fields = isJsonObject(document.value) ? document.value : {};
-  return `${JSON.stringify({ ...fields, torch_dtype: TORCH_NAMES[dtype] }, undefined, 2)}\n`;
+  return `${JSON.stringify({ ...fields, torch_dtype: torchNames[dtype] }, undefined, 2)}\n`;
 }
 
 function refuseUsed(target: string): void {

@@ -18,8 +18,9 @@ export const trainingCodes = {
   RC1103: {
     title: 'training diverged',
     explanation:
-      'The loss or its gradient is no longer a finite number. The state before that step is saved. Train again with a ' +
-      'lower learning rate or a longer warm-up.',
+      'The loss, its gradient or what would be saved is no longer a finite number, or is too large for the number format of the ' +
+      'checkpoint. The last state that had none of this is kept, in the state and in the model. Train again with a lower learning ' +
+      'rate or a longer warm-up.',
   },
   RC1104: {
     title: 'the folder already holds a run',

@@ -1,6 +1,8 @@
 /** @file The trained parameters as an ordinary Hugging Face OPT checkpoint, and back. */
 import { join } from 'node:path';
 import type { WeightSource } from '../../ir/index.ts';
+import type { WeightDtype } from '../frontend/index.ts';
+import { torchNames } from '../frontend/weights/dtypes.ts';
 import { writeSafetensors } from '../frontend/weights/writer.ts';
 import type { TensorToWrite } from '../frontend/weights/writer.ts';
 import { END_OF_TEXT, specialTokens } from './bpe.ts';
@@ -100,13 +102,18 @@ function eachElement(view: TensorView, visit: (stored: number, flat: number) => 
   }
 }
 
-function checkpointTensors(shape: ModelShape, flat: Float32Array): TensorToWrite[] {
+/** The tensors of a checkpoint; those that `dtypes` does not name as F16. */
+export function checkpointTensors(
+  shape: ModelShape,
+  flat: Float32Array,
+  dtypes: ReadonlyMap<string, WeightDtype> = new Map(),
+): readonly TensorToWrite[] {
   return tensorViews(shape).map((view) => {
     const data = new Float32Array(view.shape.reduce((product, size) => product * size, 1));
     eachElement(view, (stored, index) => {
       data[stored] = flat[index] ?? 0;
     });
-    return { name: view.name, dtype: 'F16', shape: view.shape, data };
+    return { name: view.name, dtype: dtypes.get(view.name) ?? 'F16', shape: view.shape, data };
   });
 }
 
@@ -124,10 +131,19 @@ export function readParameters(shape: ModelShape, weights: WeightSource): Float3
   return flat;
 }
 
-/** Writes the folder: F16 weights, configuration and tokenizer; each file appears when it is complete. */
-export function writeCheckpoint(dir: string, shape: ModelShape, flat: Float32Array, tokenizer: TokenizerFiles): void {
+/**
+ * Writes the folder: weights, configuration and tokenizer; each file appears when it is complete.
+ * @param weights flat parameters, which are written as F16, or tensors
+ */
+export function writeCheckpoint(
+  dir: string,
+  shape: ModelShape,
+  weights: Float32Array | readonly TensorToWrite[],
+  tokenizer: TokenizerFiles,
+): void {
+  const tensors = weights instanceof Float32Array ? checkpointTensors(shape, weights) : weights;
   makeFolder(dir);
-  writeJson(dir, 'config.json', modelConfig(shape));
+  writeJson(dir, 'config.json', modelConfig(shape, torchName(tensors)));
   writeJson(dir, 'generation_config.json', {
     bos_token_id: END_OF_TEXT,
     eos_token_id: END_OF_TEXT,
@@ -135,14 +151,20 @@ export function writeCheckpoint(dir: string, shape: ModelShape, flat: Float32Arr
   });
   writeJson(dir, 'tokenizer.json', tokenizer.tokenizer);
   writeJson(dir, 'tokenizer_config.json', tokenizer.config);
-  writeSafetensors(join(dir, 'model.safetensors'), checkpointTensors(shape, flat), { format: 'pt' });
+  writeSafetensors(join(dir, 'model.safetensors'), tensors, { format: 'pt' });
 }
 
 function padId(): number {
   return specialTokens.indexOf('<pad>');
 }
 
-function modelConfig(shape: ModelShape): object {
+/** What transformers loads the weights as: the dtype of all of them. */
+function torchName(tensors: readonly TensorToWrite[]): string {
+  const [dtype, ...others] = new Set(tensors.map((tensor) => tensor.dtype));
+  return torchNames[others.length > 0 ? 'F32' : (dtype ?? 'F16')];
+}
+
+function modelConfig(shape: ModelShape, dtype: string): object {
   return {
     architectures: ['OPTForCausalLM'],
     model_type: 'opt',
@@ -165,7 +187,7 @@ function modelConfig(shape: ModelShape): object {
     num_hidden_layers: shape.layers,
     pad_token_id: padId(),
     tie_word_embeddings: true,
-    torch_dtype: 'float16',
+    torch_dtype: dtype,
     use_cache: true,
     vocab_size: shape.vocab,
     word_embed_proj_dim: shape.hidden,

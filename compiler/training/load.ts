@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { readInFolder } from '../frontend/files.ts';
-import { loadCheckpoint, parseJson, readCheckpointConfig } from '../frontend/index.ts';
+import { loadCheckpoint, openWeights, parseJson, readCheckpointConfig } from '../frontend/index.ts';
 import type { Checkpoint, LoadedCheckpoint, ModelConfig } from '../frontend/index.ts';
 import { checkTokenizer } from '../frontend/tokenizer/check-tokenizer.ts';
+import { isWeightDtype } from '../frontend/weights/dtypes.ts';
+import type { TensorToWrite } from '../frontend/weights/writer.ts';
 import type { TrainedGates } from './gates/export.ts';
 import { END_OF_TEXT } from './bpe.ts';
 import { readParameters } from './export.ts';
@@ -15,8 +17,10 @@ import type { TextCodec, TokenizerFiles } from './tokenizer-files.ts';
 
 export interface TrainedModel {
   readonly shape: ModelShape;
-  /** Flat, widened from F16. */
+  /** Flat, widened. */
   readonly parameters: Float32Array;
+  /** The tensors of the model as they are stored, without those of routers. */
+  readonly stored: readonly TensorToWrite[];
   readonly tokenizer: TokenizerFiles;
   /** Where the checkpoint has gates or a hub. */
   readonly gates: TrainedGates | undefined;
@@ -49,6 +53,7 @@ export function loadTrainedModel(dir: string, expected?: ModelShape): TrainedMod
     return {
       shape,
       parameters: readParameters(shape, loaded.weights),
+      stored: readStored(dir),
       tokenizer,
       gates: readCheckpointGates(loaded),
       codec: codecOf(tokenizer, dir),
@@ -82,6 +87,20 @@ function trainable(config: ModelConfig, dir: string): Extract<ModelConfig, { fam
   if (wrong.length === 0) return config;
   const told = wrong.map(([field, found, expected]) => `${field} is ${found}, not ${expected}`);
   return fail('RC1106', `the checkpoint is another form of OPT: ${told.join('; ')}`, { place, help });
+}
+
+/** Tensors that are no weights, such as masks, are left out. @throws RadialError RC01xx */
+function readStored(dir: string): readonly TensorToWrite[] {
+  const weights = openWeights(dir);
+  try {
+    return weights.names().flatMap((name) => {
+      const [shape = [], dtype = ''] = [weights.shape(name), weights.dtype(name)];
+      const count = shape.reduce((product, size) => product * size, 1);
+      return isWeightDtype(dtype) ? [{ name, dtype, shape, data: weights.read(name, 0, count) }] : [];
+    });
+  } finally {
+    weights.close();
+  }
 }
 
 function readCheckpointGates({ network, weights, checkpoint }: LoadedCheckpoint): TrainedGates | undefined {

@@ -8,8 +8,10 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import type { TensorToWrite } from '../frontend/weights/writer.ts';
 import { evaluate } from './evaluate.ts';
-import { writeCheckpoint } from './export.ts';
+import { checkpointTensors, writeCheckpoint } from './export.ts';
+import { notHeld } from './faults.ts';
 import { evaluateRouted } from './gates/evaluate.ts';
 import type { RoutedEvaluation } from './gates/evaluate.ts';
 import { writeGates } from './gates/export.ts';
@@ -38,6 +40,8 @@ export interface SessionRequest {
   readonly tokenizer: TokenizerFiles;
   /** The parameters of the model to begin with; `distill` does not change them. */
   readonly model?: Float32Array | undefined;
+  /** The tensors of that model as they are stored: what `distill` writes again; otherwise their dtypes are kept. */
+  readonly stored?: readonly TensorToWrite[] | undefined;
   /** The parameters of the teacher that the settings name. */
   readonly teacher?: Float32Array | undefined;
   /** The gates to begin with, of the config of the settings. */
@@ -113,6 +117,7 @@ export async function runSession(request: SessionRequest): Promise<number> {
         log.add({ ...checkpoint, time: new Date().toISOString() });
         request.onCheckpoint?.(checkpoint);
       },
+      refusal: (parameters) => notHeld(modelTensors(request, parameters)),
       checkpointEvery,
       signal: AbortSignal.any([signal, log.failed]),
     },
@@ -157,10 +162,18 @@ function modelParameters({ settings, model }: SessionRequest, trained: Float32Ar
   return trained.subarray(0, parameterCount(parameterSpecs(settings.shape)));
 }
 
+/** The tensors of the model itself, each of the dtype that it began with. */
+function modelTensors(request: SessionRequest, trained: Float32Array): readonly TensorToWrite[] {
+  const { settings, stored } = request;
+  if (settings.routed?.mode === 'distill' && stored !== undefined) return stored;
+  const dtypes = new Map(stored?.map(({ name, dtype }) => [name, dtype]));
+  return checkpointTensors(settings.shape, modelParameters(request, trained), dtypes);
+}
+
 function writeModel(dir: string, request: SessionRequest, trained: Float32Array): void {
   const { settings, tokenizer } = request;
   const { shape, routed } = settings;
-  writeCheckpoint(dir, shape, modelParameters(request, trained), tokenizer);
+  writeCheckpoint(dir, shape, modelTensors(request, trained), tokenizer);
   if (routed !== undefined) {
     (routed.hub === undefined ? writeGates : writeHub)(dir, routed.config, shape.hidden, {
       specs: trainedSpecs(settings),

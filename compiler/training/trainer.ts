@@ -1,6 +1,7 @@
 /** @file The training loop: steps, reports and checkpoints, from the beginning or from a saved state. */
 import { setImmediate } from 'node:timers/promises';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
+import { notFinite } from './faults.ts';
 import { openGradients } from './gradients.ts';
 import type { TrainedGates } from './gates/export.ts';
 import type { Measured } from './gates/loss.ts';
@@ -23,8 +24,13 @@ export interface StepReport {
 
 export interface TrainHooks {
   readonly onStep?: (report: StepReport) => void;
-  /** Called every `checkpointEvery` steps, at the end, on abort and before a failure; the arrays change afterwards. */
+  /**
+   * Called every `checkpointEvery` steps, at the end, on abort and before a failure, with numbers that are finite; the
+   * arrays change afterwards.
+   */
   readonly onCheckpoint?: (state: RunState) => void;
+  /** Why there can be no checkpoint of these parameters, in words. */
+  readonly refusal?: (parameters: Float32Array) => string | undefined;
   readonly checkpointEvery?: number;
   readonly signal?: AbortSignal;
 }
@@ -40,7 +46,8 @@ export function initialState(settings: TrainSettings, model?: Float32Array, gate
  * Trains until `settings.optimizer.steps` steps are done or the signal is aborted; changes the arrays of `start`.
  * @param text token ids @param frozen see `traineeOf`
  * @returns the state after the last step
- * @throws RadialError RC1101 (too little text), RC1103 (the loss is not finite), RC1107 (no equal shares)
+ * @throws RadialError RC1101 (too little text), RC1103 (the loss or what would be saved is not finite, or refused), RC1107
+ * (no equal shares)
  */
 export async function train(
   text: Uint16Array,
@@ -54,32 +61,44 @@ export async function train(
   const { optimizer } = settings;
   const { parameters, moments } = start;
   let { step } = start;
+  let saved = step === 0 ? undefined : step;
   const state = (): RunState => ({ step, parameters, moments });
+  const fault = (): string | undefined => notFinite(specs, state()) ?? hooks.refusal?.(parameters);
+  const save = (): void => {
+    const found = fault();
+    if (found !== undefined) diverged(`after step ${step} ${found}`, saved);
+    hooks.onCheckpoint?.(state());
+    saved = step;
+  };
   const gradients = openGradients(text, settings, frozen);
   try {
     while (step < optimizer.steps && hooks.signal?.aborted !== true) {
       const { loss, gradient, measured } = await gradients.at(step, parameters);
       const norm = gradientNorm(gradient);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-        hooks.onCheckpoint?.(state());
-        fail('RC1103', `at step ${step + 1} the loss is ${loss} and the gradient's norm ${norm}`, {
-          help: 'use a lower learning rate or a longer warm-up; the state before this step is saved',
-        });
+        if (fault() === undefined) save();
+        diverged(`at step ${step + 1} the loss is ${loss} and the gradient's norm ${norm}`, saved);
       }
       optimizerStep(specs, { parameters, gradient, norm, moments, step }, optimizer);
       const learningRate = learningRateAt(step, optimizer);
       hooks.onStep?.({ step: step + 1, loss, gradientNorm: norm, learningRate, ...(measured && { measured }) });
       step++;
       if (hooks.checkpointEvery !== undefined && step % hooks.checkpointEvery === 0 && step < optimizer.steps) {
-        hooks.onCheckpoint?.(state());
+        save();
       }
       await setImmediate();
     }
   } finally {
     await gradients.close();
   }
-  hooks.onCheckpoint?.(state());
+  save();
   return state();
+}
+
+/** @param saved steps of the last state that was saved, if there is one */
+function diverged(message: string, saved: number | undefined): never {
+  const kept = saved === undefined ? 'no state was saved before' : `the state after step ${saved} is kept`;
+  return fail('RC1103', message, { help: `use a lower learning rate or a longer warm-up; ${kept}` });
 }
 
 /** @throws RadialError RC1101 (too little text), RC1107 (no equal shares) */

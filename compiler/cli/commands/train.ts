@@ -176,6 +176,7 @@ async function requestOf(
     ...(options.heldOut && { heldOut: encode(options.heldOut.map(readText)) }),
     tokenizer,
     model: base?.parameters,
+    stored: base?.stored,
     teacher: teacher.parameters,
     gates,
     checkpointEvery: options.checkpointEvery,

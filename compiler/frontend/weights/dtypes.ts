@@ -38,6 +38,9 @@ export type WeightDtype = (typeof weightDtypes)[number];
 
 export const bytesPerWeight: Readonly<Record<WeightDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
 
+/** As `torch_dtype` of a config.json calls them. */
+export const torchNames: Readonly<Record<WeightDtype, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
 export function isWeightDtype(dtype: string): dtype is WeightDtype {
   return (weightDtypes as readonly string[]).includes(dtype);
 }

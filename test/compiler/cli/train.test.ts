@@ -1,7 +1,12 @@
 /** @file `radialc train`: the three modes in small, from text to a program whose gates decide. */
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { fails, ok, okJson, radialc, scratch } from './support.ts';
+import { join } from 'node:path';
+import { initCheckpoint, openWeights } from '../../../compiler/frontend/index.ts';
+import { torchNames } from '../../../compiler/frontend/weights/dtypes.ts';
+import { openInput } from '../../../compiler/input.ts';
+import { modelHash } from '../../../compiler/routing/model-hash.ts';
+import { fails, ok, okJson, optConfig, radialc, readJson, scratch, tokenizerJson, writeJson } from './support.ts';
 
 const steps = ['--steps', '6', '--batch', '2', '--tokens', '16', '--checkpoint-every', '3', '--warmup', '1'];
 
@@ -219,6 +224,37 @@ describe('radialc train', function () {
     assert.ok(!existsSync(at('x')));
   });
 
+  for (const dtype of ['F32', 'BF16'] as const) {
+    it(`distill leaves every weight of a sharded ${dtype} model as it is; joint keeps the dtype`, async () => {
+      const base = at(`base-${dtype}`);
+      await initCheckpoint({
+        config: { ...optConfig, init_std: 0.3 },
+        seed: 1,
+        outDir: base,
+        dtype,
+        maxFileBytes: 4000,
+      });
+      writeJson(join(base, 'tokenizer.json'), tokenizerJson());
+      writeFileSync(at('letters.txt'), 'the quick brown fox jumps over the lazy dog.'.repeat(20));
+      const args = ['train', base, '--text', at('letters.txt'), ...steps, '--mode'];
+      for (const mode of ['distill', 'joint']) {
+        const out = at(`${mode}-${dtype}`);
+        await ok(...args, mode, '-o', out);
+        const model = join(out, 'model');
+        for (const file of ['radial-config.json', 'router.safetensors']) rmSync(join(model, file));
+        const [old, written] = [openWeights(base), openWeights(model)];
+        assert.deepEqual(written.names().toSorted(), old.names().toSorted());
+        assert.ok(written.names().every((name) => written.dtype(name) === dtype));
+        for (const weights of [old, written]) weights.close();
+        assert.equal((await hashOf(base)) === (await hashOf(model)), mode === 'distill');
+        assert.deepEqual(
+          (readJson(join(model, 'config.json')) as { torch_dtype: string }).torch_dtype,
+          torchNames[dtype],
+        );
+      }
+    });
+  }
+
   it('ends with 130 when it is interrupted, goes on later, and tells of what could not be saved', async () => {
     const args = ['train', at('base/model'), '--mode', 'joint', '--text', at('text.txt'), ...steps, '-o'];
     const stopped = await radialc([...args, at('stopped')], { signal: AbortSignal.abort() });
@@ -231,7 +267,7 @@ describe('radialc train', function () {
     mkdirSync(at('blocked/model/model.safetensors'), { recursive: true });
     const { code, stderr } = await radialc([...args, at('blocked')], { signal: AbortSignal.abort() });
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /error\[RC0143\]: .*\n {2}--> .*blocked.model.model\.safetensors\n {2}help: /);
+    assert.match(stderr, /error\[RC1111\]: .*\n {2}--> .*blocked.model.model\.safetensors\n {2}help: /);
     assert.doesNotMatch(stderr, /interrupted/);
   });
 
@@ -277,3 +313,13 @@ describe('radialc train', function () {
     await fails('RC1105', 'train', at('base/model'), ...text, '-o', at('new'), ...steps, '--resume');
   });
 });
+
+/** The hash that reports know a model by. */
+async function hashOf(model: string): Promise<string> {
+  const input = openInput(model);
+  try {
+    return await modelHash(input, new AbortController().signal);
+  } finally {
+    input.close();
+  }
+}

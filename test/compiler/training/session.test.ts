@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openWeights } from '../../../compiler/frontend/index.ts';
+import { openSafetensors } from '../../../compiler/frontend/weights/safetensors.ts';
 import { runSession, tokenizerFiles, trainBpe } from '../../../compiler/training/index.ts';
 import type { SessionRequest } from '../../../compiler/training/index.ts';
 import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
@@ -113,4 +115,40 @@ describe('a run in a folder', function () {
         assert.ok(readdirSync(dir, { recursive: true }).every((entry) => !String(entry).includes('.tmp')));
       }));
   }
+
+  it('RC1103: saves nothing of a run that diverges at once', () =>
+    withEmptyFolder(async (dir) => {
+      for (const learningRate of [1e30, 1e6]) {
+        const optimizer = { ...settings.optimizer, learningRate, warmup: 0 };
+        const run = session(dir, { settings: { ...settings, optimizer }, checkpointEvery: 1 });
+        await assert.rejects(run, /RC1103.*after step 1 .*F16 cannot[^]*no state was saved before/);
+        assert.deepEqual(readdirSync(dir), ['log.jsonl']);
+      }
+    }));
+
+  it('RC1103: keeps the last checkpoint of a run that diverges, which is finite', () =>
+    withEmptyFolder(async (dir) => {
+      // The rate rises with each step until the parameters are too large.
+      const optimizer = { ...settings.optimizer, learningRate: 1e6, warmup: 100, weightDecay: 0 };
+      let last = 0;
+      const run = session(dir, {
+        settings: { ...settings, optimizer },
+        checkpointEvery: 1,
+        onCheckpoint: ({ step }) => {
+          last = step;
+        },
+      });
+      await assert.rejects(run, (error: Error) => error.message.includes(`the state after step ${last} is kept`));
+      assert.ok(last > 0);
+      const weights = openWeights(join(dir, 'model'));
+      assert.ok(weights.read('model.decoder.embed_tokens.weight', 0, 24 * 16).every((x) => Number.isFinite(x)));
+      weights.close();
+      const state = openSafetensors(join(dir, 'state.safetensors'));
+      assert.equal(state.metadata.get('step'), String(last));
+      const entry = state.tensors.get('parameters');
+      const parameters = new Float32Array(entry?.elements ?? 0);
+      state.readData(entry?.begin ?? 0, new Uint8Array(parameters.buffer));
+      state.close();
+      assert.ok(parameters.length > 0 && parameters.every((x) => Math.abs(x) < 65520));
+    }));
 });

@@ -106,16 +106,31 @@ describe('training', () => {
     assert.deepEqual(steps, [2, 4, 5]);
   });
 
-  it('RC1103: saves the last good state when it diverges', async () => {
+  it('RC1103: does not save a state that is not finite', async () => {
     const settings = tinySettings();
-    const start = initialState(settings);
-    start.parameters[0] = NaN;
-    const steps: number[] = [];
-    const onCheckpoint = ({ step }: RunState): void => {
-      steps.push(step);
+    for (const which of ['parameters', 'moments'] as const) {
+      const start = initialState(settings);
+      (which === 'parameters' ? start.parameters : start.moments.second)[0] = which === 'parameters' ? NaN : Infinity;
+      const onCheckpoint = (): void => {
+        assert.fail('a checkpoint');
+      };
+      await failsWith('RC1103', () => train(tinyText(), settings, start, { onCheckpoint, checkpointEvery: 1 }));
+    }
+  });
+
+  it('RC1103: saves the last good state when the loss is not finite', async () => {
+    const settings = tinySettings();
+    const start = { ...initialState(settings), step: 3 };
+    // Finite, and yet too large for what is computed with it.
+    start.parameters.fill(3e38, 0, 1000);
+    const states: RunState[] = [];
+    const onCheckpoint = (state: RunState): void => {
+      states.push(state);
     };
     await failsWith('RC1103', () => train(tinyText(), settings, start, { onCheckpoint }));
-    assert.deepEqual(steps, [0]);
+    const [state, ...others] = states;
+    assert.deepEqual([state?.step, others.length], [3, 0]);
+    assert.ok(state?.parameters.every((x) => Number.isFinite(x)));
   });
 
   it('RC1101: too little text', async () => {
