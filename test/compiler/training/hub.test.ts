@@ -172,7 +172,7 @@ describe('a hub in training', () => {
   const settings = tinySettings({
     routed,
     workers: 2,
-    optimizer: { ...base.optimizer, steps: 60, learningRate: 0.01 },
+    optimizer: { ...base.optimizer, steps: 90, learningRate: 0.01 },
   });
 
   it('learns from scratch under a budget of hops; its checkpoint loses what the compiled program loses', async function () {
