@@ -151,7 +151,10 @@ describe('radialc train', function () {
     const fresh = ['train', '--mode', 'scratch', ...texts, '-o', at('hub'), ...scratchOptions, ...hub, ...steps];
     const { code, stderr } = await radialc(fresh);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /step 6: saved; held out \S+ nats per token in \S+ hops.*evenness .*at the cap .*one route at each position/);
+    assert.match(
+      stderr,
+      /step 6: saved; held out \S+ nats per token in \S+ hops.*evenness .*at the cap .*one route at each position/,
+    );
     await ok(
       'train',
       at('hub/model'),
