@@ -68,7 +68,7 @@ export const cliCodes = {
   RC1016: {
     title: 'routes of something else',
     explanation:
-      'Routes are replayed with the model and the text that they were recorded with: the same blocks, the same token at each position. To see what other routes would do to a text, use `radialc forward` with a walk.',
+      'Routes are replayed with the model and the text that they were recorded with: as many blocks, the same token embeddings, the same token at each position. To see what other routes would do to a text, use `radialc forward` with a walk.',
   },
   RC1017: {
     title: 'routes that no pass would read',

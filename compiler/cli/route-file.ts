@@ -1,8 +1,8 @@
 /**
  * @file Routes as a file: what `run --record` writes, `run --replay` reads, and `compile --routes` goes by. A line of JSON for
- * each token that went through the program, after a first one that says whose they are.
+ * each token that went through the program, after a first one that says whose they are: `table` is a {@link tableHash}.
  *
- *     {"format":"radial-routes","model":"opt","blocks":24}
+ *     {"format":"radial-routes","model":"opt","blocks":24,"table":"5d41…"}
  *     {"position":0,"id":2,"path":[0,1,2,3]}
  */
 import * as z from 'zod';
@@ -24,12 +24,18 @@ export interface Step {
 }
 
 const count = z.int().min(0);
-const header = z.strictObject({ format: z.literal(ROUTE_FORMAT), model: z.string(), blocks: count });
+const header = z.strictObject({
+  format: z.literal(ROUTE_FORMAT),
+  model: z.string(),
+  blocks: count,
+  table: z.string().optional(),
+});
 const line = z.strictObject({ position: count, id: count, path: z.array(count) });
 
-export function routeText({ info }: RadialModel, steps: readonly Step[]): string {
+/** @param table - of the model; undefined where it has none */
+export function routeText({ info }: RadialModel, steps: readonly Step[], table: string | undefined): string {
   const { name, routing } = info;
-  const lines = [{ format: ROUTE_FORMAT, model: name, blocks: routing.blocks.length }, ...steps];
+  const lines = [{ format: ROUTE_FORMAT, model: name, blocks: routing.blocks.length, table }, ...steps];
   return lines.map((fields) => `${JSON.stringify(fields)}\n`).join('');
 }
 
@@ -40,9 +46,18 @@ export interface RecordedRoute {
   readonly route: Route;
 }
 
-/** @throws RadialError RC1015 (not such a file), RC1016 (of another model) */
-export function readRoute(file: string, { routing }: ProgramInfo): RecordedRoute {
-  const { blocks, steps } = readSteps(file);
+/**
+ * @param table - of the model; where it or that of the file is not there, as many blocks will do
+ * @throws RadialError RC1015 (not such a file), RC1016 (of another model)
+ */
+export function readRoute(file: string, { routing }: ProgramInfo, table?: string): RecordedRoute {
+  const { blocks, steps, ...found } = readSteps(file);
+  if (found.table !== undefined && table !== undefined && found.table !== table) {
+    fail('RC1016', `the routes are of another model, ${JSON.stringify(found.model)}, with other embeddings`, {
+      place: { file },
+      help: 'replay them with the model that they were recorded with, or a program compiled from it',
+    });
+  }
   if (blocks !== routing.blocks.length) {
     fail('RC1016', `the routes are of a model with ${blocks} blocks, this one has ${routing.blocks.length}`, {
       place: { file },
@@ -76,10 +91,10 @@ export function readTraffic(file: string): RecordedTraffic {
   return { traffic: { blocks, edges: trafficOf(walks, []).edges, file }, walks };
 }
 
-/** The header's number of blocks, and all tokens. */
-function readSteps(file: string): { readonly blocks: number; readonly steps: readonly Step[] } {
+/** The header, and all tokens. */
+function readSteps(file: string): Omit<z.infer<typeof header>, 'format'> & { readonly steps: readonly Step[] } {
   const [first = '', ...rest] = textOf(file).trimEnd().split('\n');
-  const { blocks } = parsed(file, 1, first, header);
+  const head = parsed(file, 1, first, header);
   const steps = rest.map((text, i) => {
     const step = parsed(file, i + 2, text, line);
     if (step.position === i) return step;
@@ -88,7 +103,7 @@ function readSteps(file: string): { readonly blocks: number; readonly steps: rea
       help: 'record the routes again; positions count from 0',
     });
   });
-  return { blocks, steps };
+  return { ...head, steps };
 }
 
 function textOf(file: string): string {

@@ -12,6 +12,7 @@ import type { BuildOptions, FormatOptions } from '../options.ts';
 import { readPrompts } from '../prompt-file.ts';
 import { ROUTE_FORMAT, depthRoute, readRoute, routeText } from '../route-file.ts';
 import type { Step } from '../route-file.ts';
+import { tableHash } from '../table-hash.ts';
 import { checkOutput } from '../../routing/index.ts';
 
 const DEFAULT_TOKENS = 64;
@@ -33,6 +34,8 @@ interface RunOptions extends FormatOptions, BuildOptions {
   readonly record?: string;
   readonly replay?: string;
   readonly forceDepth?: number;
+  /** See {@link withTable}. */
+  readonly table?: string | undefined;
 }
 
 export function runCommand(io: Io): Command {
@@ -75,11 +78,17 @@ export function runCommand(io: Io): Command {
       const model = await openModel(path, options);
       try {
         if ('prompts' in given) await generateMany(model, given.prompts, options, io);
-        else await generate(model, given.prompt, options, io);
+        else await generate(model, given.prompt, await withTable(path, options), io);
       } finally {
         model.dispose();
       }
     });
+}
+
+/** With the hash by which routes tell their model, where some are recorded or replayed. */
+async function withTable(path: string, options: RunOptions): Promise<RunOptions> {
+  if (options.record === undefined && options.replay === undefined) return options;
+  return { ...options, table: await tableHash(path) };
 }
 
 function promptOf({
@@ -95,7 +104,7 @@ function promptOf({
 }
 
 async function generate(model: RadialModel, prompt: Prompt, options: RunOptions, io: Io): Promise<void> {
-  const { seed, record, replay } = options;
+  const { seed, record, replay, table } = options;
   const tokens: GeneratedToken[] = [];
   const json = options.format === 'json';
   const isText = typeof prompt === 'string';
@@ -119,12 +128,12 @@ async function generate(model: RadialModel, prompt: Prompt, options: RunOptions,
   } catch (error) {
     if (record !== undefined && steps.length > 0 && io.interrupted() !== undefined) {
       if (!json) io.out('');
-      writeInterrupted(record, routeText(model, steps), io);
+      writeInterrupted(record, routeText(model, steps, table), io);
     }
     throw error;
   }
   io.out(json ? JSON.stringify(jsonOf(tokens)) : '');
-  if (record !== undefined) writeRoutes(record, routeText(model, steps), io);
+  if (record !== undefined) writeRoutes(record, routeText(model, steps, table), io);
 }
 
 function writeRoutes(path: string, content: string, io: Io): void {
@@ -198,8 +207,8 @@ function jsonOf(tokens: readonly GeneratedToken[]): object {
   };
 }
 
-function routeOf(model: RadialModel, { replay, forceDepth }: RunOptions): Route | undefined {
-  if (replay !== undefined) return readRoute(replay, model.info).route;
+function routeOf(model: RadialModel, { replay, forceDepth, table }: RunOptions): Route | undefined {
+  if (replay !== undefined) return readRoute(replay, model.info, table).route;
   return forceDepth === undefined ? undefined : depthRoute(model, forceDepth);
 }
 

@@ -189,7 +189,9 @@ describe('radialc run', () => {
     it('are recorded, and replayed with the same numbers', async () => {
       const found = await generate('--record', at('routes.jsonl'));
       const [head = '', first = '', ...rest] = readFileSync(at('routes.jsonl'), 'utf8').trimEnd().split('\n');
-      assert.deepEqual(JSON.parse(head), { format: 'radial-routes', model: 'gated', blocks: 4 });
+      const { table, ...whose } = JSON.parse(head) as { table: string };
+      assert.deepEqual(whose, { format: 'radial-routes', model: 'gated', blocks: 4 });
+      assert.match(table, /^[0-9a-f]{64}$/);
       assert.deepEqual(Object.keys(JSON.parse(first) as object), ['position', 'id', 'path']);
       // Seven tokens of the prompt, and all that were generated but the last, which went through no block.
       assert.equal(1 + rest.length, 7 + 7);
@@ -199,6 +201,39 @@ describe('radialc run', () => {
       const led = await okJson<Generated>('run', at('out-led'), ...prompt, '--replay', at('routes.jsonl'));
       assert.deepEqual(led, found);
       await ok('run', at('out-gated'), ...prompt, '--record', at('routes.jsonl'));
+    });
+
+    it('belong to a model, however it is compiled, and to no other', async () => {
+      const found = await generate('--record', at('mine.jsonl'));
+      for (const [level, ...more] of [['O0'], ['O1', '--route', 'external', '--context-window-size', '24'], ['O2']]) {
+        const args = ['run', at('gated'), ...prompt, '-O', level ?? '', ...more, '--replay', at('mine.jsonl')];
+        assert.deepEqual((await okJson<Generated>(...args)).path, found.path, level);
+      }
+      await ok('compile', at('gated'), '-o', at('out-plain'), '-O', 'O0', '--route', 'external');
+      await ok('run', at('out-plain'), ...prompt, '--replay', at('mine.jsonl'));
+      await ok('run', at('out-plain'), ...prompt, '--record', at('again.jsonl'));
+      const [head = '', ...lines] = readFileSync(at('mine.jsonl'), 'utf8').split('\n');
+      const tableOf = (text: string): unknown => (JSON.parse(text) as { table: unknown }).table;
+      assert.equal(tableOf(readFileSync(at('again.jsonl'), 'utf8').split('\n')[0] ?? ''), tableOf(head));
+      await checkpoint(at('stranger'), { config: endless, seed: 8 });
+      const stranger = ['run', at('stranger'), '--route', 'external', ...prompt, '--replay'];
+      const stderr = await fails('RC1016', ...stranger, at('mine.jsonl'));
+      assert.match(stderr, /of another model, "gated"[^]*help: /);
+      // Older files do not say so much.
+      const { table: _, ...older } = JSON.parse(head) as { table: string };
+      writeFileSync(at('older.jsonl'), [JSON.stringify(older), ...lines].join('\n'));
+      await ok(
+        'run',
+        at('stranger'),
+        '--route',
+        'external',
+        '--prompt',
+        'the cat',
+        '-n',
+        '1',
+        '--replay',
+        at('older.jsonl'),
+      );
     });
 
     it('can be forced to a depth', async () => {
