@@ -5,7 +5,7 @@ export const trainingCodes = {
   RC1101: {
     title: 'the text is too short to train on',
     explanation:
-      'Training cuts the text into windows of the length of one sequence and needs at least two batches of them. ' +
+      'Training cuts the text into windows of the length of one sequence and needs at least three batches of them. ' +
       'Give more text, or use fewer sequences per batch or shorter ones.',
   },
   RC1102: {

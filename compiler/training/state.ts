@@ -4,6 +4,7 @@ import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { openSafetensors } from '../frontend/weights/safetensors.ts';
 import type { SafetensorsFile } from '../frontend/weights/safetensors.ts';
 import { writeSafetensors } from '../frontend/weights/writer.ts';
+import { differences } from './differences.ts';
 import type { Moments } from './optimizer.ts';
 
 export interface RunState {
@@ -39,7 +40,7 @@ export function loadState(path: string, settings: string): RunState {
   try {
     const before = file.metadata.get('settings') ?? '';
     if (before !== settings) {
-      fail('RC1102', `the run was begun with other settings: ${before}, now ${settings}`, {
+      fail('RC1102', `the run was begun with other settings: ${differences(before, settings)}`, {
         place: { file: path },
         help: 'repeat the first command with --resume added, or train into another folder',
       });
@@ -59,7 +60,7 @@ export function requireNoState(path: string): void {
   if (!existsSync(path)) return;
   fail('RC1104', 'the folder already holds a run', {
     place: { file: path },
-    help: 'add --resume to continue it, or choose another folder with --out',
+    help: 'add --resume to continue it, or choose another folder with -o',
   });
 }
 

@@ -311,8 +311,9 @@ describe('radialc train', function () {
     await fails('RC1101', 'train', at('base/model'), '--text', at('short.txt'), '-o', at('x'), ...steps);
     assert.ok(!existsSync(at('x')) || !existsSync(at('x/model')));
     const again = ['train', '--mode', 'scratch', ...text, '-o', at('base'), ...scratchOptions];
-    await fails('RC1104', ...again, ...steps);
-    await fails('RC1102', ...again, ...steps, '--resume', '--lr', '0.1');
+    assert.match(await fails('RC1104', ...again, ...steps), /another folder with -o$/m);
+    const other = await fails('RC1102', ...again, ...steps, '--resume', '--lr', '0.1');
+    assert.match(other, /other settings: --lr is 0\.1, not 0\.003$/m);
     await fails('RC1105', 'train', at('base/model'), ...text, '-o', at('new'), ...steps, '--resume');
   });
 });

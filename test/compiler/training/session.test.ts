@@ -6,6 +6,7 @@ import { openWeights } from '../../../compiler/frontend/index.ts';
 import { openSafetensors } from '../../../compiler/frontend/weights/safetensors.ts';
 import { runSession, tokenizerFiles, trainBpe } from '../../../compiler/training/index.ts';
 import type { SessionRequest } from '../../../compiler/training/index.ts';
+import { trainedCount } from '../../../compiler/training/trainee.ts';
 import { RadialError } from '../../../ir/diagnostics/diagnostic.ts';
 import type { DiagnosticCode } from '../../../ir/diagnostics/diagnostic.ts';
 import { tinySettings, tinyText, withEmptyFolder } from './support.ts';
@@ -52,6 +53,28 @@ describe('a run in a folder', function () {
       appendFileSync(log, '{"step":3,"loss":3}\n{"step":4,"lo');
       assert.equal(await session(dir, { resume: true }), 4);
       assert.deepEqual(stepsOf(log), [1, 2, 3, 4]);
+    }));
+
+  it('RC1102: names the options that differ, and no others', () =>
+    withEmptyFolder(async (dir) => {
+      await session(dir);
+      const resumed = (change: Partial<SessionRequest>): Promise<number> => session(dir, { resume: true, ...change });
+      const optimizer = { ...settings.optimizer, learningRate: 0.5, steps: 6 };
+      const cases: readonly (readonly [Partial<SessionRequest>, string])[] = [
+        [
+          { settings: { ...settings, seed: 8, optimizer } },
+          '--seed is 8, not 7; --lr is 0.5, not 0.01; --steps is 6, not 4',
+        ],
+        [{ settings: { ...settings, optimizer: { ...settings.optimizer, clip: 2 } } }, 'optimizer.clip is 2, not 1'],
+        [{ text: tinyText().reverse() }, '--text has other tokens'],
+        [{ model: new Float32Array(trainedCount(settings)) }, 'the model to begin with, or the teacher, is another'],
+      ];
+      for (const [change, told] of cases) {
+        await assert.rejects(resumed(change), (error: Error) => {
+          assert.equal(error.message.split('\n')[0], `error[RC1102]: the run was begun with other settings: ${told}`);
+          return true;
+        });
+      }
     }));
 
   it('RC1111: saves its steps when its log cannot be written, and goes on later', () =>
