@@ -15,7 +15,7 @@ const LINE_EVERY = 20;
 /** The share of the tokens from which on a gate or a block counts as settled: nearly all; or nearly none. */
 const SETTLED = 0.995;
 
-/** A line now and then: mean loss, depth, speed, time left; a line for each checkpoint. */
+/** A line for the first step, now and then, and for the last: mean loss, depth, speed, time left; a line for each checkpoint. */
 export function createReporter(
   { batch, tokens, optimizer, routed }: TrainSettings,
   { format }: FormatOptions,
@@ -23,6 +23,7 @@ export function createReporter(
 ): Pick<SessionRequest, 'onBegin' | 'onStep' | 'onCheckpoint'> {
   let since = performance.now();
   let reports: StepReport[] = [];
+  let isFirst = true;
   const say = (event: object, line: string): void => {
     if (format === 'json') io.out(JSON.stringify(event));
     else io.err(line);
@@ -33,7 +34,8 @@ export function createReporter(
     },
     onStep: (report) => {
       reports.push(report);
-      if (report.step % LINE_EVERY !== 0) return;
+      if (!isFirst && report.step % LINE_EVERY !== 0 && report.step < optimizer.steps) return;
+      isFirst = false;
       const seconds = (performance.now() - since) / 1000;
       const mean = (of: (one: StepReport) => number): number =>
         reports.reduce((sum, one) => sum + of(one), 0) / reports.length;

@@ -5,8 +5,12 @@
  * The text is cut into windows; each pass over it cuts at other places and takes the windows in another order. Every
  * sequence begins with `</s>`, as every prompt does.
  */
+import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { END_OF_TEXT } from './bpe.ts';
 import { mixSeeds, seededRandom, shuffled } from './random.ts';
+
+/** Ids have 16 bits. */
+export const MOST_TOKENS = 2 ** 16;
 
 export interface Batch {
   /** batch · tokens of them, sequence by sequence. */
@@ -64,7 +68,16 @@ export function cutWindows(text: Uint16Array, starts: readonly number[], tokens:
   return { ids, targets };
 }
 
-/** Puts texts behind one another, each begun by `</s>`. */
-export function joinTexts(texts: readonly (readonly number[])[]): Uint16Array {
-  return Uint16Array.from(texts.flatMap((ids) => [END_OF_TEXT, ...ids]));
+/**
+ * Puts texts behind one another, each begun by `</s>`.
+ * @param vocab of the model, at most {@link MOST_TOKENS}
+ * @throws RadialError RC0304 (a token that the model has no embedding for)
+ */
+export function joinTexts(texts: readonly (readonly number[])[], vocab = MOST_TOKENS): Uint16Array {
+  const joined = texts.flatMap((ids) => [END_OF_TEXT, ...ids]);
+  const outside = joined.find((id) => id >= Math.min(vocab, MOST_TOKENS));
+  if (outside === undefined) return Uint16Array.from(joined);
+  return fail('RC0304', `the text has a token with the id ${outside}, the model has ${vocab} tokens`, {
+    help: 'remove what the token stands for from the text, or take the tokenizer of the model',
+  });
 }

@@ -9,6 +9,7 @@ import { checkTokenizer } from '../frontend/tokenizer/check-tokenizer.ts';
 import { isWeightDtype } from '../frontend/weights/dtypes.ts';
 import type { TensorToWrite } from '../frontend/weights/writer.ts';
 import type { TrainedGates } from './gates/export.ts';
+import { MOST_TOKENS } from './batches.ts';
 import { END_OF_TEXT } from './bpe.ts';
 import { readParameters } from './export.ts';
 import type { ModelShape } from './model.ts';
@@ -83,6 +84,12 @@ function trainable(config: ModelConfig, dir: string): Extract<ModelConfig, { fam
     ['bos_token_id', config.bosTokenId, END_OF_TEXT],
     ['eos_token_id', config.eosTokenIds.join(', '), end],
   ];
+  if (config.vocab > MOST_TOKENS) {
+    fail('RC1106', `the vocabulary of ${config.vocab} tokens is larger than the ${MOST_TOKENS} that are trained`, {
+      place,
+      help: 'name a model with a smaller one; ids in training have 16 bits',
+    });
+  }
   const wrong = fields.filter(([, found, expected]) => found !== expected);
   if (wrong.length === 0) return config;
   const told = wrong.map(([field, found, expected]) => `${field} is ${found}, not ${expected}`);

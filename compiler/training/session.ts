@@ -99,14 +99,17 @@ export async function runSession(request: SessionRequest): Promise<number> {
   request.onBegin?.({ parameters: trainedCount(settings), step: start.step });
   const frozen = sharedCopy(settings.routed?.mode === 'distill' ? model : request.teacher);
   const log = openLog(join(out, 'log.jsonl'), start.step);
+  let since = performance.now();
   const end = await train(
     text,
     settings,
     start,
     {
       onStep: (report) => {
-        log.add(rounded(report));
+        const seconds = (performance.now() - since) / 1000;
+        log.add(rounded(report, (settings.batch * settings.tokens) / seconds));
         request.onStep?.(report);
+        since = performance.now();
       },
       onCheckpoint: (state) => {
         saveState(statePath, state, identity);
@@ -116,6 +119,7 @@ export async function runSession(request: SessionRequest): Promise<number> {
         const checkpoint = { step: state.step, ...measure(request, state.parameters) };
         log.add({ ...checkpoint, time: new Date().toISOString() });
         request.onCheckpoint?.(checkpoint);
+        since = performance.now();
       },
       refusal: (parameters) => notHeld(modelTensors(request, parameters)),
       checkpointEvery,
@@ -202,7 +206,7 @@ function measure(request: SessionRequest, trained: Float32Array): Omit<Checkpoin
   return heldOut === undefined ? { training: found } : { heldOut: found };
 }
 
-function rounded({ step, loss, gradientNorm, learningRate, measured }: StepReport): object {
+function rounded({ step, loss, gradientNorm, learningRate, measured }: StepReport, tokensPerSecond: number): object {
   const round = (value: number): number => Number(value.toPrecision(6));
   const { depth, distance, usage } = measured ?? {};
   return {
@@ -210,6 +214,7 @@ function rounded({ step, loss, gradientNorm, learningRate, measured }: StepRepor
     loss: round(loss),
     gradientNorm: round(gradientNorm),
     learningRate,
+    tokensPerSecond: Math.round(tokensPerSecond),
     ...(measured && {
       depth: round(depth ?? NaN),
       distance: round(distance ?? NaN),

@@ -51,6 +51,8 @@ interface TrainOptions extends FormatOptions, HubOptions, TeacherOptions {
 }
 
 const CLIP = 1;
+/** Ids in training have 16 bits. */
+const MOST_TOKENS = 2 ** 16;
 /** Longer texts are not read. */
 const MAX_TEXT_BYTES = 2 ** 30;
 
@@ -164,7 +166,11 @@ async function requestOf(
   const shape = base?.shape ?? scratchShape(options);
   const tokenizer = base?.tokenizer ?? tokenizerFiles(trainBpe(texts, shape.vocab), shape.context);
   const codec = base?.codec ?? openTokenizer(tokenizer);
-  const encode = (all: readonly string[]): Uint16Array => joinTexts(all.map((text) => codec.encode(text)));
+  const encode = (all: readonly string[]): Uint16Array =>
+    joinTexts(
+      all.map((text) => codec.encode(text)),
+      shape.vocab,
+    );
   const gates = base?.gates;
   const settings = settingsOf(shape, options, routedOf(shape, options, gates?.config));
   const teacher = await teacherOf(options, settings.tokens, tokenizer);
@@ -188,6 +194,11 @@ function scratchShape({ layers, hidden, heads, vocab, context }: TrainOptions): 
   if (hidden % heads !== 0) {
     fail('RC1109', `a width of ${hidden} does not split into ${heads} heads`, {
       help: 'give --hidden that is a multiple of --heads',
+    });
+  }
+  if (vocab > MOST_TOKENS) {
+    fail('RC1109', `a vocabulary of ${vocab} tokens is larger than the ${MOST_TOKENS} that are trained`, {
+      help: 'give fewer to --vocab',
     });
   }
   return { layers, hidden, heads, ffn: 4 * hidden, vocab, context };

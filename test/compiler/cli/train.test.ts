@@ -13,6 +13,7 @@ const steps = ['--steps', '6', '--batch', '2', '--tokens', '16', '--checkpoint-e
 interface LogLine {
   readonly step: number;
   readonly loss?: number;
+  readonly tokensPerSecond?: number;
   readonly depth?: number;
   readonly heldOut?: Measured;
   readonly training?: Measured;
@@ -48,6 +49,15 @@ describe('radialc train', function () {
   it('trains a model from scratch that can be compiled', async () => {
     assert.equal(log('base').filter(({ loss }) => loss !== undefined).length, 6);
     await ok('run', at('base/model'), '--prompt', 'The', '-n', '4');
+  });
+
+  it('says how fast it is, in a line for the first step and for the last', async () => {
+    const speeds = log('base').filter(({ loss }) => loss !== undefined);
+    assert.ok(speeds.every(({ tokensPerSecond = 0 }) => tokensPerSecond > 0));
+    const args = ['train', '--mode', 'scratch', '--text', at('text.txt'), ...scratchOptions, ...steps, '-o'];
+    const { stderr } = await radialc([...args, at('told')]);
+    const told = [...stderr.matchAll(/^step (\d+)\/6 {2}loss \S+ {2}\d+ tokens\/s/gm)].map(([, step]) => step);
+    assert.deepEqual(told, ['1', '6']);
   });
 
   it('goes on with a model without routers', async () => {
@@ -284,6 +294,7 @@ describe('radialc train', function () {
   it('refuses what does not go together, and loses nothing', async () => {
     const text = ['--text', at('text.txt')];
     await fails('RC1109', 'train', '--mode', 'joint', ...text, '-o', at('x'));
+    await fails('RC1109', 'train', '--mode', 'scratch', '--vocab', '65537', ...text, '-o', at('x'));
     await fails('RC1109', 'train', '--mode', 'scratch', '--heads', '5', ...text, '-o', at('x'));
     await fails('RC1109', 'train', at('base/model'), '--weighting', 'probability', ...text, '-o', at('x'));
     await fails(

@@ -32,5 +32,11 @@ describe('batches', () => {
 
   it('come from texts that </s> begins', () => {
     assert.deepEqual([...joinTexts([[7, 8], [], [9]])], [2, 7, 8, 2, 2, 9]);
+    assert.deepEqual([...joinTexts([[9]], 10)], [2, 9]);
+  });
+
+  it('RC0304: hold no token that the model has no embedding for', () => {
+    assert.throws(() => joinTexts([[4, 10]], 10), /RC0304.*id 10, the model has 10 tokens/);
+    assert.throws(() => joinTexts([[65536]]), /RC0304/);
   });
 });

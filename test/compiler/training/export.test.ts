@@ -102,6 +102,7 @@ describe('the exported checkpoint', () => {
         [{ layer_norm_elementwise_affine: false }, /layer_norm_elementwise_affine is false/],
         [{ _remove_final_layer_norm: true }, /_remove_final_layer_norm is true, not false/],
         [{ word_embed_proj_dim: 8 }, /word_embed_proj_dim is 8, not 16/],
+        [{ vocab_size: 65537 }, /65537 tokens is larger than the 65536/],
         [{ bos_token_id: 0 }, /bos_token_id is 0, not 2/],
         [{ model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] }, /family gpt2/],
       ];
