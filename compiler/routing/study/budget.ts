@@ -8,8 +8,8 @@ import { searchDepth } from '../search.ts';
 const TRIES = 10;
 /** How far from the share will do. */
 const TOLERANCE = 0.005;
-/** What gates say is searched between these two, as log(p / (1 - p)): what lies outside is 0 or 1 to six digits. */
-const MOST = 12;
+/** Of log(p / (1 - p)): what 64-bit floats hold next to 0 and to 1. Gates that were trained long are that sure. */
+const [LEAST, MOST] = [-700, 36];
 
 export interface BudgetRequest extends TextRequest {
   /** A model with gates. */
@@ -32,7 +32,7 @@ export async function thresholdOfBudget(request: BudgetRequest): Promise<number>
     ...{ target: budget * blocks, tolerance: TOLERANCE * blocks, tries: TRIES },
     // All gates are open at 0.
     ...{ known: budget === 1 ? [{ threshold: 0, depth: blocks }] : [], ends: [0, 1] },
-    between: (low, high) => Number(sigmoid((logit(low) + logit(high)) / 2).toFixed(6)),
+    between: (low, high) => probabilityAt((scaleOf(low) + scaleOf(high)) / 2),
     measure: async (tried) => {
       const depth = await depthOf(subject, texts, tried, {
         ...request,
@@ -65,10 +65,14 @@ async function depthOf(
   return executed / tokens;
 }
 
-function logit(p: number): number {
-  return Math.min(MOST, Math.max(-MOST, Math.log(p / (1 - p))));
+/** Where a probability lies between the surest gates: even in log(p / (1 - p)) near 1 / 2, in its logarithm far from it. */
+function scaleOf(p: number): number {
+  return Math.asinh(Math.min(MOST, Math.max(LEAST, Math.log(p / (1 - p)))));
 }
 
-function sigmoid(x: number): number {
-  return 1 / (1 + Math.exp(-x));
+/** To four digits of what is missing to 0 or to 1. */
+function probabilityAt(scale: number): number {
+  const logit = Math.sinh(scale);
+  const rest = Number((1 / (1 + Math.exp(Math.abs(logit)))).toPrecision(4));
+  return logit < 0 ? rest : 1 - rest;
 }
