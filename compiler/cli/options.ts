@@ -91,7 +91,7 @@ export function realNumber(min: number, max = Infinity): (value: string) => numb
     const number = Number(value);
     if (value.trim() !== '' && Number.isFinite(number) && number >= min && number <= max) return number;
     throw new InvalidArgumentError(
-      `Expected a number of at least ${min}${max === Infinity ? '' : ` and at most ${max}`}.`,
+      `Expected a number${min === -Infinity ? '' : ` of at least ${min}`}${max === Infinity ? '' : ` and at most ${max}`}.`,
     );
   };
 }

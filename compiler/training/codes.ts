@@ -47,7 +47,8 @@ export const trainingCodes = {
   RC1108: {
     title: 'the target depth is out of reach',
     explanation:
-      'Blocks without a gate are executed by every token, so the mean depth cannot fall below their share of all blocks.',
+      'It is a share of the blocks, from 0 to 1. Blocks without a gate are executed by every token, so the mean depth cannot fall ' +
+      'below their share of all blocks.',
   },
   RC1109: {
     title: 'options that do not go together',

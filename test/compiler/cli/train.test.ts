@@ -314,6 +314,9 @@ describe('radialc train', function () {
     await fails('RC1109', 'train', at('base/model'), '--tokens', '99', ...text, '-o', at('x'));
     const anchored = ['--anchor-first', '1', '--anchor-last', '2', '--target-depth', '0.5'];
     await fails('RC1108', 'train', at('base/model'), ...anchored, ...text, '-o', at('x'));
+    for (const depth of ['1.5', '-0.1']) {
+      await fails('RC1108', 'train', at('base/model'), ...text, '-o', at('x'), '--target-depth', depth);
+    }
     writeFileSync(at('empty.txt'), ' \n');
     await fails('RC1110', 'train', at('base/model'), '--text', at('empty.txt'), '-o', at('x'));
     writeFileSync(at('bytes.txt'), new Uint8Array([0xff, 0xfe, 0x41]));

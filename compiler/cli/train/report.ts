@@ -6,9 +6,9 @@ import type {
   SessionRequest,
   StepReport,
   TrainSettings,
-} from '../training/index.ts';
-import type { Io } from './io.ts';
-import type { FormatOptions } from './options.ts';
+} from '../../training/index.ts';
+import type { Io } from '../io.ts';
+import type { FormatOptions } from '../options.ts';
 
 /** Steps between two lines. */
 const LINE_EVERY = 20;

@@ -1,9 +1,9 @@
 /** @file The options of `radialc train` for a teacher: a model whose predictions are learnt besides the text. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Command } from 'commander';
-import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import type { SessionRequest, TrainSettings } from '../training/index.ts';
-import { realNumber } from './options.ts';
+import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { SessionRequest, TrainSettings } from '../../training/index.ts';
+import { realNumber } from '../options.ts';
 
 export interface TeacherOptions {
   readonly teacher?: string;
@@ -31,7 +31,7 @@ export async function teacherOf(
   if (mode === 'distill') {
     fail('RC1109', '--mode distill has the model itself as its teacher', { help: 'leave --teacher out' });
   }
-  const { loadTrainedModel } = await import('../training/index.ts');
+  const { loadTrainedModel } = await import('../../training/index.ts');
   const { shape, parameters, tokenizer: own, gates } = loadTrainedModel(dir);
   if (gates !== undefined) {
     fail('RC1109', `a teacher has no routers, but ${dir} has`, { help: 'name a model without them' });

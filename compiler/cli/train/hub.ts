@@ -1,11 +1,11 @@
 /** @file The options of `radialc train` that are of a hub, and what they ask for. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { fail } from '../../ir/diagnostics/diagnostic.ts';
-import type { KvPolicy, Weighting } from '../../ir/index.ts';
-import type { RadialConfig } from '../frontend/index.ts';
-import type { RoutedSettings } from '../training/index.ts';
-import { realNumber, wholeNumber } from './options.ts';
+import { fail } from '../../../ir/diagnostics/diagnostic.ts';
+import type { KvPolicy, Weighting } from '../../../ir/index.ts';
+import type { RadialConfig } from '../../frontend/index.ts';
+import type { RoutedSettings } from '../../training/index.ts';
+import { realNumber, wholeNumber } from '../options.ts';
 
 export interface HubOptions {
   readonly router?: RadialConfig['router'];
