@@ -32,9 +32,8 @@ export async function createPlotter(): Promise<Plotter> {
   };
 }
 
-/** The rules are in the style sheet of the report; coordinates need no more than hundredths. */
+/** The rules are in the style sheet of the report; coordinates, in tags, need no more than hundredths. */
 function withoutStyles(svg: string): string {
-  return svg
-    .replace(/<style>[^]*?<\/style>/g, '')
-    .replace(/-?\d+\.\d{3,}/g, (number) => String(Number(Number(number).toFixed(2))));
+  const shorter = (number: string): string => String(Number(Number(number).toFixed(2)));
+  return svg.replace(/<style>[^]*?<\/style>/g, '').replace(/<[^>]*>/g, (tag) => tag.replace(/-?\d+\.\d{3,}/g, shorter));
 }

@@ -31,7 +31,8 @@ import type { PassageToken, RoutePoint, Series, Study, StudyRequest } from './st
 import { trafficOf } from './traffic.ts';
 
 const MOST_BINS = 16;
-const GATE_THRESHOLDS = [0.2, 0.35, 0.5, 0.65, 0.8];
+/** Gates that were trained long are sure of most tokens. */
+const GATE_THRESHOLDS = [0.001, 0.05, 0.5, 0.95, 0.999];
 /** Of the progress: the rest is timing. */
 const TEXT_SHARE = 0.6;
 
@@ -65,7 +66,7 @@ async function study(prepared: Prepared): Promise<Study> {
   const alike = asked.filter(({ series }) => series === primary.series);
   const matches = learned !== undefined && request.ratios === undefined;
   // As many as there may be.
-  const later = 1 + (alike.length + 2) * 3 + 1;
+  const later = 1 + (asked.length + 2) * 3 + 1;
   passes.plan(windows.length * (1 + asked.length + (matches ? MATCHING_PASSES + 3 : 0) + later));
   await runDeciders(runner, asked);
   const match: Match = { depth: meanDepth(primary), ratios: dense.ratios, oracles: asked };
@@ -73,7 +74,7 @@ async function study(prepared: Prepared): Promise<Study> {
   passes.plan(windows.length * ((matched.length === 0 ? 0 : 1 + matched.length) + later));
   if (matched.length > 0) await runDeciders(runner, matched);
   const deciders = inOrder([...asked, ...matched]);
-  const depths = depthsFor(alike.map(meanDepth), ids.length);
+  const depths = depthsFor([primary, ...alike, ...asked].map(meanDepth), ids.length);
   const baselines = (['random', 'static', 'exit'] as const).flatMap((name) => depths.map((d) => createRoute(name, d)));
   passes.plan(windows.length * (1 + baselines.length + 1));
   await runBaselines(runner, baselines, { ranking: dense.ranking, seed });

@@ -49,9 +49,18 @@ export function oracleThresholds(
   return thresholdsAt(dense, SHARES);
 }
 
-/** Mean depths of the baselines: those that the studied routes reach, and two for routes that reach fewer. */
+/** Of the mean depths of baselines, in blocks. */
+const LEAST_DISTANCE = 0.5;
+
+/**
+ * Mean depths of the baselines, ascending: those that other routes reach, the first ones first; without those that lie close
+ * to one before, and with two more where fewer than three are left.
+ */
 export function depthsFor(reached: readonly number[], blocks: number): readonly number[] {
-  const wanted = [...reached, ...(reached.length < 3 ? [blocks / 2, (3 * blocks) / 4] : [])];
-  const within = wanted.map((depth) => Math.min(blocks, Number(depth.toFixed(3))));
-  return [...new Set(within)].sort((a, b) => a - b);
+  const within = reached.map((depth) => Math.min(blocks, Number(depth.toFixed(3))));
+  const add = (kept: readonly number[], depth: number): readonly number[] =>
+    kept.every((other) => Math.abs(other - depth) >= LEAST_DISTANCE) ? [...kept, depth] : kept;
+  const apart = within.reduce<readonly number[]>(add, []);
+  const more = apart.length < 3 ? [blocks / 2, (3 * blocks) / 4] : [];
+  return more.reduce(add, apart).toSorted((a, b) => a - b);
 }

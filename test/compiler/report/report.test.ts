@@ -48,6 +48,12 @@ describe('radialc study', () => {
     assert.deepEqual(measured, plain);
   });
 
+  it('rounds coordinates, not what it says', () => {
+    const [svg] = /<svg[^]*?<\/svg>/.exec(page('one.html').slice(page('one.html').indexOf('How deep tokens go'))) ?? [];
+    for (const threshold of [0.001, 0.05, 0.5, 0.95, 0.999]) assert.ok(svg?.includes(`&gt; ${threshold}<`), svg);
+    assert.ok(!/="-?\d+\.\d{3,}"/.test(svg ?? ''));
+  });
+
   it('needs no other file: no address leads anywhere', () => {
     const html = page('one.html');
     const addresses = [...html.matchAll(/(?:src|href|xlink:href|action|url)\s*[=(]\s*["']?([^"')\s>]*)/g)].map(

@@ -6,6 +6,7 @@ import type { KvStep } from '../../../../compiler/routing/study/kv-lists.ts';
 import { piecesOf } from '../../../../compiler/routing/study/passage.ts';
 import { costModel, predictedOf } from '../../../../compiler/routing/study/predict.ts';
 import { binsOf, quartiles, ratioTable, thresholdsAt } from '../../../../compiler/routing/study/ratios.ts';
+import { depthsFor } from '../../../../compiler/routing/study/settings.ts';
 import { trafficOf } from '../../../../compiler/routing/study/traffic.ts';
 import type { KvPolicy, Network, RevisitRule } from '../../../../ir/index.ts';
 import { costOf } from '../../../../passes/index.ts';
@@ -116,6 +117,12 @@ describe('numbers of a study', () => {
     });
     assert.equal(quartiles([]), null);
     assert.deepEqual(thresholdsAt([rows], [0, 0.5, 0.5, 1]), [1, 2, 4]);
+  });
+
+  it('depths of baselines: those of the first routes, others where they are apart', () => {
+    assert.deepEqual(depthsFor([14.3, 14.25, 14.4, 12, 18.7, 30], 24), [12, 14.3, 18.7, 24]);
+    assert.deepEqual(depthsFor([14.3, 14.25], 24), [12, 14.3, 18]);
+    assert.deepEqual(depthsFor([12.1], 24), [12.1, 18]);
   });
 
   it('traffic', () => {
