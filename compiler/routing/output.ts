@@ -1,19 +1,9 @@
 /** @file Where a report goes: what may be replaced there, and how it is written, whole or not at all. */
-import { randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, lstatSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fail } from '../../ir/diagnostics/diagnostic.ts';
 import { openNamed } from '../frontend/files.ts';
+import { writeWhole } from '../frontend/write-whole.ts';
 
 export interface OutputRules {
   /** The `format` that a file which may be replaced begins with. */
@@ -64,23 +54,10 @@ function startsWithFormat(path: string, format: string): boolean {
  * @throws RadialError RC1212
  */
 export function writeOutput(path: string, text: string, kept?: string): void {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const file = onDisk(path, () => openSync(temporary, 'wx'), kept);
-  try {
-    const write = (): void => {
-      try {
-        writeFileSync(file, text);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, path);
-    };
-    onDisk(path, write, kept);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  const write = (): void => {
+    writeWhole(path, text);
+  };
+  onDisk(path, write, kept);
 }
 
 /** A JSON object as text: a line for each field, and one for each item of the fields named in `lists`. */

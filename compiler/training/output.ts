@@ -1,9 +1,9 @@
 /** @file How the files of a run are written: whole or not at all; what the system refuses is told with the file's own name. */
-import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RadialError, fail } from '../../ir/diagnostics/diagnostic.ts';
 import { makeFolders } from '../frontend/files.ts';
+import { temporaryName, writeWhole } from '../frontend/write-whole.ts';
 
 /** Makes a folder where there is none. @throws RadialError RC1111 */
 export function makeFolder(dir: string): void {
@@ -20,21 +20,9 @@ export function makeFolder(dir: string): void {
 
 /** Writes the file under a temporary name and renames it: there is the old one or the new one. @throws RadialError RC1111 */
 export function writeText(path: string, text: string): void {
-  const temporary = temporaryName(path);
-  try {
-    onDisk(path, () => {
-      const file = openSync(temporary, 'wx');
-      try {
-        writeFileSync(file, text);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, path);
-    });
-  } finally {
-    rmSync(temporary, { force: true });
-  }
+  onDisk(path, () => {
+    writeWhole(path, text);
+  });
 }
 
 /**
@@ -73,10 +61,6 @@ export function onDisk<T>(path: string, operation: () => T): T {
           : 'remove what is in its place, or choose a folder that you may write to',
     });
   }
-}
-
-function temporaryName(path: string): string {
-  return `${path}.${randomBytes(6).toString('hex')}.tmp`;
 }
 
 function renamed({ diagnostics }: RadialError, from: string, to: string): RadialError {

@@ -131,7 +131,10 @@ export async function runSession(request: SessionRequest): Promise<number> {
   return end.step;
 }
 
-/** Equal for runs that end in the same bytes; `differences` reads it. A trapezoid's steps are left out: they may be changed before it falls. */
+/**
+ * Equal for runs that end in the same bytes; `differences` reads it. A trapezoid's steps are left out: they may be changed
+ * before it falls.
+ */
 function identityOf(
   settings: TrainSettings,
   text: Uint16Array,

@@ -3,12 +3,12 @@
  *
  * The same tensors give the same bytes. Tensors of wider dtypes come first, so that each is aligned to its element size.
  */
-import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
 import { bytesPerWeight, f32ToBf16, f32ToF16 } from './dtypes.ts';
 import type { WeightDtype } from './dtypes.ts';
 import { quote } from '../quote.ts';
+import { temporaryName } from '../write-whole.ts';
 
 export interface TensorToWrite {
   readonly name: string;
@@ -41,7 +41,7 @@ export function* safetensorsWriter(
 ): Generator<void, void> {
   const list = [...tensors].toSorted((a, b) => bytesPerWeight[b.dtype] - bytesPerWeight[a.dtype]);
   const header = encodeHeader(list, metadata);
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = temporaryName(path);
   try {
     yield* writeFile({ path, temporary }, header, list);
     onDisk(path, () => {

@@ -63,7 +63,6 @@ async function study(prepared: Prepared): Promise<Study> {
   const dense = await runDense(runner);
   const asked = decidersOf(prepared, oracleThresholds(request, profile, dense.ratios));
   const primary = primaryOf(asked, origin);
-  const alike = asked.filter(({ series }) => series === primary.series);
   const matches = learned !== undefined && request.ratios === undefined;
   // As many as there may be.
   const later = 1 + (asked.length + 2) * 3 + 1;
@@ -74,7 +73,7 @@ async function study(prepared: Prepared): Promise<Study> {
   passes.plan(windows.length * ((matched.length === 0 ? 0 : 1 + matched.length) + later));
   if (matched.length > 0) await runDeciders(runner, matched);
   const deciders = inOrder([...asked, ...matched]);
-  const depths = depthsFor([primary, ...alike, ...asked].map(meanDepth), ids.length);
+  const depths = depthsFor([primary, ...asked].map(meanDepth), ids.length);
   const baselines = (['random', 'static', 'exit'] as const).flatMap((name) => depths.map((d) => createRoute(name, d)));
   passes.plan(windows.length * (1 + baselines.length + 1));
   await runBaselines(runner, baselines, { ranking: dense.ranking, seed });
