@@ -1,4 +1,4 @@
-/** @file `radialc train`: a model from scratch, gates for a model, or both together. */
+/** @file `radialc train`: a model from scratch, routers for a model, or both together. */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { fail } from '../../../ir/diagnostics/diagnostic.ts';
@@ -20,7 +20,7 @@ export function trainCommand(io: Io): Command {
   const share = realNumber(0, 1);
   const command = new Command('train')
     .description(
-      'train a small OPT on text: without routers (scratch), gates for one (distill), or routers and model together (joint)',
+      'train a small OPT on text: without routers (scratch), routers for one (distill), or both together (joint)',
     )
     .argument('[model]', 'the checkpoint to begin with; --mode scratch can do without')
     .requiredOption('--text <file...>', 'texts to train on, UTF-8')
