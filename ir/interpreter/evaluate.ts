@@ -5,6 +5,7 @@ import type { Activation } from '../ops/math.ts';
 import type { Attrs, TensorType } from '../tensor-type.ts';
 import type { WeightSource } from '../weights.ts';
 import { normals } from '../random.ts';
+import { INT8_MOST, inputLevels, roundRow } from '../int8.ts';
 import { activationFunctions } from './functions.ts';
 import { concat, patchify, slice, transpose } from './layout.ts';
 import { columnsOf, mapTensor, rowOf, rowsOf, tensor } from './tensor.ts';
@@ -99,7 +100,8 @@ const evaluators: Readonly<Record<OpKind, Evaluator>> = {
     const offset = numberAttr(call.attrs, 'offset');
     const data = new Float32Array(ids.data.length * columnsOf(table));
     ids.data.forEach((id, i) => {
-      data.set(rowOf(table, id + offset), i * columnsOf(table));
+      const row = rowOf(table, id + offset);
+      data.set(isInt8(call) ? onGrid(row) : row, i * columnsOf(table));
     });
     return tensor([ids.data.length, columnsOf(table)], data);
   },
@@ -211,14 +213,14 @@ function linear(call: Call): Tensor {
   const { bias, mul, residual } = call.extras;
   const act =
     call.attrs['act'] === undefined ? undefined : activationFunctions[stringAttr(call.attrs, 'act') as Activation];
-  const [out = 0, inner = 0] = weight.shape;
+  const [out = 0] = weight.shape;
   const rows = rowsOf(x);
+  const product = isInt8(call) ? int8Products(x, weight) : products(x, weight);
   const data = new Float32Array(rows * out);
   for (let r = 0; r < rows; r++) {
     for (let o = 0; o < out; o++) {
-      let sum = 0;
-      for (let k = 0; k < inner; k++) sum += (x.data[r * inner + k] ?? 0) * (weight.data[o * inner + k] ?? 0);
       const i = r * out + o;
+      let sum = product(r, o);
       sum += bias?.data[o] ?? 0;
       if (act !== undefined) sum = act(sum);
       if (mul !== undefined) sum *= mul.data[i] ?? 0;
@@ -226,6 +228,41 @@ function linear(call: Call): Tensor {
     }
   }
   return tensor([rows, out], data);
+}
+
+/** Row r of x times row o of the weight. */
+type Product = (r: number, o: number) => number;
+
+function products(x: Tensor, weight: Tensor): Product {
+  const inner = columnsOf(x);
+  return (r, o) => {
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += (x.data[r * inner + k] ?? 0) * (weight.data[o * inner + k] ?? 0);
+    return sum;
+  };
+}
+
+/** The whole numbers are multiplied and added exactly; then their sum, as an f32, is scaled. */
+function int8Products(x: Tensor, weight: Tensor): Product {
+  const levels = inputLevels(columnsOf(x));
+  const left = Array.from({ length: rowsOf(x) }, (_, r) => roundRow(rowOf(x, r), levels));
+  const right = Array.from({ length: rowsOf(weight) }, (_, o) => roundRow(rowOf(weight, o), INT8_MOST));
+  return (r, o) => {
+    const [a, b] = [left[r], right[o]];
+    if (a === undefined || b === undefined) throw new Error('internal: no such row');
+    const sum = a.values.reduce((total, value, k) => total + value * (b.values[k] ?? 0), 0);
+    return Math.fround(Math.fround(sum) * Math.fround(a.scale * b.scale));
+  };
+}
+
+function isInt8({ attrs }: Call): boolean {
+  return attrs['weights'] === 'int8';
+}
+
+/** The row of a table, as int8 can hold it. */
+function onGrid(row: Float32Array | Int32Array): Float32Array {
+  const { scale, values } = roundRow(row, INT8_MOST);
+  return Float32Array.from(values, (value) => value * scale);
 }
 
 function rope(call: Call, headDim: number): Tensor {

@@ -20,8 +20,13 @@ export const ALIGNMENT = 64;
 
 export type BufferName = `$${string}`;
 
-/** `rows`: row-major as it is. `panels`: packed for GEMM and GEMV; an `embed` may read it too. */
-export type WeightLayout = 'rows' | 'panels';
+/**
+ * `rows`: row-major as it is. `panels`: packed for GEMM and GEMV; an `embed` may read it too. `int8`: the same, of rows that
+ * are rounded as `int8.ts` says; a panel is PANEL scales, f32, then the whole numbers, [ceil(in / 2)][PANEL][2], zero where
+ * in is exceeded.
+ */
+export type WeightLayout = (typeof weightLayouts)[number];
+export const weightLayouts = ['rows', 'panels', 'int8'] as const;
 
 /** A constant that the program carries, in the order of the weight image. */
 export interface Weight {
@@ -216,12 +221,17 @@ export function bufferBytes(buffer: Buffer, program: RowSizes): number {
   return rowCount(buffer, program) * strideOf(buffer) * 4;
 }
 
+/** Bytes of a panel with so many columns. */
+export function panelBytes(layout: 'panels' | 'int8', inner: number): number {
+  return layout === 'panels' ? PANEL * inner * 4 : PANEL * 4 + Math.ceil(inner / 2) * PANEL * 2;
+}
+
 /** Bytes of a weight in its layout, without alignment. */
 export function weightBytes(weight: { readonly shape: readonly number[]; readonly layout: WeightLayout }): number {
   const elements = weight.shape.reduce((product, size) => product * size, 1);
   if (weight.layout === 'rows') return elements * 4;
   const [out = 0, inner = 0] = weight.shape;
-  return Math.ceil(out / PANEL) * PANEL * inner * 4;
+  return Math.ceil(out / PANEL) * panelBytes(weight.layout, inner);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** @file Elementwise ops, norms and the linear map with everything that may be fused into it. */
+import { inputLevels } from '../int8.ts';
 import { elements, expectRank, f32, formatType, sameShape, sameType } from './spec.ts';
 import type { OpShape, OpSpec } from './spec.ts';
 import type { Dim, TensorType } from '../tensor-type.ts';
@@ -52,6 +53,7 @@ function inferLinear({ operands: [x, weight], extras, attrs }: OpShape): TensorT
   const [rows, width] = x.shape as [Dim, Dim];
   const [out, inner] = weight.shape as [Dim, Dim];
   if (width !== inner) return `x is ${formatType(x)}, but the weight ${formatType(weight)} takes rows of ${inner}`;
+  if (attrs['weights'] === 'int8' && inputLevels(Number(inner)) < 1) return `rows of ${inner} are too long for int8`;
   const result = f32(rows, out);
   for (const [name, type] of Object.entries(extras)) {
     const expected = name === 'bias' ? f32(out) : name === 'gain' || name === 'shift' ? f32(width) : result;
@@ -67,6 +69,9 @@ export function normFault(norm: unknown, has: (part: 'gain' | 'shift' | 'eps') =
   if (wrong === undefined) return undefined;
   return `${wrong} ${wanted[wrong] ? 'is needed with this norm' : 'has no norm to belong to'}`;
 }
+
+/** How an op reads its weight: absent as f32, else as `int8.ts` says. */
+export const weightsAttr = { type: 'string', oneOf: ['int8'], optional: true } as const;
 
 const eps = { type: 'number', min: 0 } as const;
 
@@ -105,13 +110,14 @@ export const mathOps = {
   linear: {
     summary:
       'residual + p · mul · act(norm(x) · weightᵀ + bias); all but x and weight are optional. The weight is [out, in], p as ' +
-      'in `residual`.',
+      'in `residual`. With int8 weights, rows of both factors of the product are rounded first.',
     operands: ['x', 'weight'],
     extras: ['bias', 'gain', 'shift', 'mul', 'residual'],
     attrs: {
       norm: { type: 'string', oneOf: ['layer', 'rms'], optional: true },
       eps: { ...eps, optional: true },
       act: { type: 'string', oneOf: activations, optional: true },
+      weights: weightsAttr,
     },
     place: 'region',
     infer: inferLinear,

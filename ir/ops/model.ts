@@ -1,5 +1,6 @@
 /** @file Ops that are particular to transformers: embedding, rotary positions, attention, the residual sum, images. */
 import { numberAttr } from './attrs.ts';
+import { weightsAttr } from './math.ts';
 import { expectRank, f32, formatType, sameType } from './spec.ts';
 import type { OpShape, OpSpec } from './spec.ts';
 import type { TensorType } from '../tensor-type.ts';
@@ -48,9 +49,9 @@ const positive = { type: 'number', integer: true, min: 1 } as const;
 
 export const modelOps = {
   embed: {
-    summary: 'Row id + offset of a table, for each id.',
+    summary: 'Row id + offset of a table, for each id; with int8 weights, rounded.',
     operands: ['ids', 'table'],
-    attrs: { offset: { type: 'number', integer: true, min: 0 } },
+    attrs: { offset: { type: 'number', integer: true, min: 0 }, weights: weightsAttr },
     place: 'region',
     infer: ({ operands: [ids, table] }) => {
       if (ids === undefined || table === undefined) return 'needs ids and a table';

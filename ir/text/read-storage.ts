@@ -1,4 +1,5 @@
 /** @file What a kernel program holds: its weights, buffers and KV pages, and where they are in memory. */
+import { weightLayouts } from '../kernel/types.ts';
 import type { Buffer, BufferName, KvPlan, MemoryPlan, Weight, WeightLayout } from '../kernel/types.ts';
 import type { AttrSpec } from '../ops/spec.ts';
 import type { Global } from '../types.ts';
@@ -116,7 +117,7 @@ function readAddress(reader: Reader, item: ItemNode, fields: ItemNode['fields'])
 }
 
 export function readLayout(reader: Reader, type: TypeNode): WeightLayout {
-  if (type.word === 'rows' || type.word === 'panels') return type.word;
-  reader.unknownWord('a weight layout', { text: type.word, at: type.at }, ['rows', 'panels']);
-  return 'rows';
+  const layout = weightLayouts.find((known) => known === type.word);
+  if (layout === undefined) reader.unknownWord('a weight layout', { text: type.word, at: type.at }, weightLayouts);
+  return layout ?? 'rows';
 }

@@ -81,8 +81,8 @@ class Shapes {
 
   /** Only matrices that a linear or an embedding reads may be in panels. */
   expectRows(...names: readonly string[]): string | undefined {
-    const wrong = names.find((name) => this.layout(name) === 'panels');
-    return wrong === undefined ? undefined : `${wrong} is in panels, expected rows`;
+    const wrong = names.find((name) => ['panels', 'int8'].includes(this.layout(name)));
+    return wrong === undefined ? undefined : `${wrong} is in ${this.layout(wrong)}, expected rows`;
   }
 }
 
@@ -93,7 +93,7 @@ const elementwise: Rule = (k) => k.expectColumns('x', k.out);
 function linear(k: Shapes): string | undefined {
   const [out = 0, inner = 0] = k.shape('weight');
   const first = k.attr('first');
-  if (k.layout('weight') !== 'panels') return 'the weight is in rows, expected panels';
+  if (k.layout('weight') === 'rows') return 'the weight is in rows, expected panels or int8';
   if (first % PANEL !== 0) return `first is ${first}, expected a multiple of ${PANEL}`;
   if (first + k.out > out) return `columns up to ${first + k.out} are computed of a weight with ${out}`;
   if (k.outView?.from !== 0 && k.out % PANEL !== 0) {

@@ -147,7 +147,7 @@ function checkWeight(
       subject,
     );
   }
-  if (layout === 'panels' && shape.length !== 2) {
+  if (layout !== 'rows' && shape.length !== 2) {
     findings.add({ code: 'RC0520', message: `panels are made of a matrix, not of rank ${shape.length}` }, subject);
   }
 }

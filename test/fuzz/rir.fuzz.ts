@@ -45,7 +45,7 @@ const tokens = [
   '{', '}', '(', ')', '[', ']', ':', ',', '=', '->', '..', '//', '"', '\\', '\n', ' ', '\0', '\u2028', '\ud800', '%', '@', '^', '$', '#',
   '0', '1', '-1', '-0', '0.5', '1e400', '1e-400', '1e21', '9007199254740993', '4294967296', '^0', '^1', '^0..^9', '^9..^0', '^99999999999',
   '%0', '%x', '@w', '@0', '$x', '$x[0..4]', '$x[routed, 0..4]', '#mlp', '%"\\u0000"', '@"__proto__"', '"__proto__"', '__proto__', 'constructor',
-  'toString: 1', '{}', '[]', '()', '[1, 2]', '[tokens, 4]', 'f32', 'i32', 'tokens', 'chunk', 'head', 'rows', 'panels', 'network', 'program',
+  'toString: 1', '{}', '[]', '()', '[1, 2]', '[tokens, 4]', 'f32', 'i32', 'tokens', 'chunk', 'head', 'rows', 'panels', 'int8', 'network', 'program',
   'const', 'entry', 'block', 'exit', 'yield', 'external', 'gate', 'hub', 'threshold', 'weighting: "probability"', 'attention', 'mlp', 'fill', 'weight', 'buffer', 'kv', 'memory', 'body', 'true', 'NaN',
   ' : f32[4] ', 'bias: @b', 'residual: %x', '{axis: 0}', '{at: 64}', '{list: 0}', ...opKinds, ...kernelKinds,
 ] as const;

@@ -30,6 +30,12 @@ export function dense(x: tf.Tensor, weight: tf.Tensor, bias?: tf.Tensor): tf.Ten
   return bias === undefined ? product : tf.add(product, bias);
 }
 
+/** Each row as a multiple of whole numbers of at most `most`, ties to even. */
+export function onGrid(rows: tf.Tensor, most: number): tf.Tensor {
+  const peak = tf.max(tf.abs(rows), -1, true);
+  return tf.mul(tf.round(tf.mul(rows, tf.div(most, peak))), tf.div(peak, most));
+}
+
 /** Rows of a table, as its product with the one-hot rows of (ids = row number). */
 export function embed(ids: tf.Tensor, table: tf.Tensor): tf.Tensor {
   const [rows = 0] = table.shape;

@@ -5,7 +5,7 @@ import { numberAttr, stringAttr } from '../../../ir/ops/attrs.ts';
 import { activations as names } from '../../../ir/ops/math.ts';
 import type { Activation } from '../../../ir/ops/math.ts';
 import type { Draw } from '../../support/draw.ts';
-import { activations, dense, layerNorm, rmsNorm } from './formulas.ts';
+import { activations, dense, layerNorm, onGrid, rmsNorm } from './formulas.ts';
 import { floats } from './inputs.ts';
 import { on1, on2, operand } from './oracle.ts';
 import type { OpCase, OpOracle, OracleCall } from './oracle.ts';
@@ -83,11 +83,15 @@ function epsilon(draw: Draw): number {
   return draw.pick([1e-12, 1e-6, 1e-5, 0.1]);
 }
 
-/** Every norm with every activation, with each of bias, mul and residual there and not there. */
+/**
+ * Every norm with every activation, with each of bias, mul and residual there and not there. With int8 weights no norm: one
+ * that is off in its last bit may round to the number beside.
+ */
 function linears(draw: Draw): readonly OpCase[] {
-  return [undefined, 'layer', 'rms'].flatMap((norm) =>
+  return [undefined, 'layer', 'rms', 'int8'].flatMap((kind) =>
     [undefined, ...names].flatMap((act) =>
       Array.from({ length: 8 }, (_, set): OpCase => {
+        const norm = kind === 'int8' ? undefined : kind;
         const [rows, inner, out] = [draw.int(1, 5), draw.int(8, 24), draw.int(1, 20)];
         const x = floats(draw, [rows, inner]);
         const extras = {
@@ -97,7 +101,11 @@ function linears(draw: Draw): readonly OpCase[] {
           ...((set & 2) !== 0 && { mul: floats(draw, [rows, out]) }),
           ...((set & 4) !== 0 && { residual: floats(draw, [rows, out]) }),
         };
-        const attrs = { ...(norm !== undefined && { norm, eps: epsilon(draw) }), ...(act !== undefined && { act }) };
+        const attrs = {
+          ...(norm !== undefined && { norm, eps: epsilon(draw) }),
+          ...(act !== undefined && { act }),
+          ...(kind === 'int8' && { weights: 'int8' }),
+        };
         return { operands: [x, floats(draw, [out, inner], 0, 1 / Math.sqrt(inner))], extras, attrs };
       }),
     ),
@@ -106,7 +114,11 @@ function linears(draw: Draw): readonly OpCase[] {
 
 function linear(call: OracleCall): tf.Tensor {
   const { attrs, extras } = call;
-  const product = dense(normed(call), operand(call, 1), extras['bias']);
+  const [x, weight] = [normed(call), operand(call, 1)];
+  const product =
+    attrs['weights'] === 'int8'
+      ? dense(onGrid(x, 32_767), onGrid(weight, 127), extras['bias'])
+      : dense(x, weight, extras['bias']);
   const active = attrs['act'] === undefined ? product : activations[stringAttr(attrs, 'act') as Activation](product);
   const gated = extras['mul'] === undefined ? active : tf.mul(extras['mul'], active);
   return extras['residual'] === undefined ? gated : tf.add(extras['residual'], gated);

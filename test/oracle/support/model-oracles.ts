@@ -4,7 +4,7 @@ import type { Tensor } from '../../../ir/interpreter/index.ts';
 import { booleanAttr, numberAttr } from '../../../ir/ops/attrs.ts';
 import { kvReports } from '../../../ir/ops/model.ts';
 import type { Draw } from '../../support/draw.ts';
-import { attention, causalMask, embed, patches, rotate } from './formulas.ts';
+import { attention, causalMask, embed, onGrid, patches, rotate } from './formulas.ts';
 import { floats, ids } from './inputs.ts';
 import { on1, on2, operand } from './oracle.ts';
 import type { OpCase, OpOracle, OracleCall } from './oracle.ts';
@@ -13,12 +13,18 @@ export const modelOracles = {
   embed: {
     ulps: 0,
     cases: (draw) =>
-      [0, 2].map((offset) => {
+      [0, 2, 1].map((offset) => {
         const rows = draw.int(1, 12);
         const table = floats(draw, [rows + offset, draw.int(1, 9)]);
-        return { operands: [ids(draw, draw.int(1, 9), rows), table], attrs: { offset } };
+        const attrs = { offset, ...(offset === 1 && { weights: 'int8' }) };
+        return { operands: [ids(draw, draw.int(1, 9), rows), table], attrs };
       }),
-    reference: on2((x, table, { attrs }) => embed(tf.cast(tf.add(x, numberAttr(attrs, 'offset')), 'int32'), table)),
+    reference: on2((x, table, { attrs }) =>
+      embed(
+        tf.cast(tf.add(x, numberAttr(attrs, 'offset')), 'int32'),
+        attrs['weights'] === 'int8' ? onGrid(table, 127) : table,
+      ),
+    ),
   },
   patchify: {
     ulps: 0,
