@@ -24,6 +24,8 @@ export interface PassOptions {
   readonly chunk?: number | undefined;
   /** Sequences that the program holds at once; default 1. */
   readonly sequences?: number | undefined;
+  /** Weights that are read as int8: of the head, or of all linears but those of routers; default: none. */
+  readonly int8?: 'head' | 'all' | undefined;
   /** Each block reports what it does to the hidden state. */
   readonly probes?: boolean | undefined;
   /** Of routes that were recorded with such a program; form-traces goes by it. */

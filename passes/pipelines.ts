@@ -15,7 +15,7 @@ export interface Pipeline {
 export const pipelines = {
   O0: {
     summary: 'What has to be: edges as asked for, kernels, memory.',
-    network: ['radialize', 'fold-constants', 'insert-probes', 'insert-kv-probes'],
+    network: ['radialize', 'fold-constants', 'insert-probes', 'insert-kv-probes', 'quantize'],
     kernel: ['plan-kv-cache', 'plan-memory'],
   },
   O1: {
@@ -30,6 +30,7 @@ export const pipelines = {
       'fold-single-successor',
       'insert-probes',
       'insert-kv-probes',
+      'quantize',
       'dce',
     ],
     kernel: ['plan-kv-cache', 'plan-memory'],
@@ -50,6 +51,7 @@ export const pipelines = {
       'canonicalise',
       'fuse-norm',
       'fuse-epilogue',
+      'quantize',
       'dce',
     ],
     kernel: ['fuse-router', 'form-traces', 'plan-kv-cache', 'plan-memory'],

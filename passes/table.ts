@@ -16,6 +16,7 @@ import { fuseQkv } from './network/fuse-qkv.ts';
 import { insertKvProbes } from './network/insert-kv-probes.ts';
 import { insertProbes } from './network/insert-probes.ts';
 import { pruneUnreachable } from './network/prune-unreachable.ts';
+import { quantize } from './network/quantize.ts';
 import { radialize } from './network/radialize.ts';
 import type { KernelPass, NetworkPass, Pass } from './pass.ts';
 
@@ -32,6 +33,7 @@ export const networkPasses = {
   'fuse-qkv': fuseQkv,
   'fuse-norm': fuseNorm,
   'fuse-epilogue': fuseEpilogue,
+  quantize,
 } satisfies Record<string, NetworkPass>;
 
 export const kernelPasses = {

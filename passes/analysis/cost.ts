@@ -2,12 +2,14 @@
 import { constsByName, elements, globalsOf, isGlobal, opSpecs, regions } from '../../ir/index.ts';
 import type { BlockId, Const, Global, Load, Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
 
+const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
+
 export interface RegionCost {
   /** A multiply and an add count as two. */
   readonly flops: number;
   /** Numbers in the constants that the region reads, each constant once. */
   readonly parameters: number;
-  /** Of these numbers in f32. */
+  /** Of these numbers in f32; in int8, with a scale for each row, where the region reads them so. */
   readonly weightBytes: number;
 }
 
@@ -33,7 +35,7 @@ export function costOf(network: Network, load: Load = { rows: 1, cached: 1 }): N
   const consts = constsByName(network);
   const cost = (region: Region): RegionCost => ({
     flops: flopsOf(region, consts, load),
-    ...weightsOf(globalsOf(region), consts),
+    ...weightsOf([region], consts),
   });
   const entry = cost(network.entry);
   const blocks = network.blocks.map(({ id, role, gate, body }): BlockCost => ({
@@ -47,14 +49,24 @@ export function costOf(network: Network, load: Load = { rows: 1, cached: 1 }): N
   const decisions = [...blocks.map(({ gate }) => gate?.flops ?? 0), (blocks.length + 1) * (hub?.flops ?? 0)];
   const flops =
     [entry, ...blocks, exit].reduce((sum, region) => sum + region.flops, 0) + decisions.reduce((a, b) => a + b, 0);
-  const all = regions(network).flatMap(globalsOf);
-  return { entry, hub, blocks, exit, total: { flops, ...weightsOf(all, consts) } };
+  return { entry, hub, blocks, exit, total: { flops, ...weightsOf(regions(network), consts) } };
 }
 
-function weightsOf(names: readonly Global[], consts: ReadonlyMap<Global, Const>): Omit<RegionCost, 'flops'> {
-  const types = [...new Set(names)].map((name) => consts.get(name)?.type);
-  const parameters = types.reduce((sum, type) => sum + (type === undefined ? 0 : elements(type, 0)), 0);
-  return { parameters, weightBytes: parameters * Float32Array.BYTES_PER_ELEMENT };
+function weightsOf(of: readonly Region[], consts: ReadonlyMap<Global, Const>): Omit<RegionCost, 'flops'> {
+  const narrow = new Set(
+    of.flatMap(({ ops }) =>
+      ops.flatMap(({ attrs, operands }) => (attrs['weights'] === 'int8' ? operands.slice(1) : [])),
+    ),
+  );
+  let [parameters, weightBytes] = [0, 0];
+  for (const name of new Set(of.flatMap(globalsOf))) {
+    const type = consts.get(name)?.type;
+    if (type === undefined) continue;
+    const numbers = elements(type, 0);
+    parameters += numbers;
+    weightBytes += narrow.has(name) ? numbers + FLOAT_BYTES * Number(type.shape[0]) : FLOAT_BYTES * numbers;
+  }
+  return { parameters, weightBytes };
 }
 
 function flopsOf(region: Region, consts: ReadonlyMap<Global, Const>, load: Load): number {

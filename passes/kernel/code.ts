@@ -7,8 +7,8 @@ export interface Code {
   readonly view: (ref: Ref | undefined, reader: string) => View;
   /** The formal of a constant. */
   readonly weight: (ref: Ref | undefined, layout: WeightLayout, reader: string) => WeightUse;
-  /** A table that ids select rows of: in the layout that it has anyway. */
-  readonly table: (ref: Ref | undefined, reader: string) => WeightUse;
+  /** A table that ids select rows of: in int8, or in the layout of f32 that it has anyway. */
+  readonly table: (ref: Ref | undefined, int8: boolean, reader: string) => WeightUse;
   /** First output column that is computed of a linear's result. */
   readonly firstColumn: (ref: Ref) => number;
   /** What the residual sum scales its branch by; undefined: nothing. */

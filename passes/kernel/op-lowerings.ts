@@ -41,7 +41,8 @@ export const lowerings: Readonly<Record<OpKind, OpLowering>> = {
   linear,
   embed: (op, code) => {
     const [ids, table] = op.operands;
-    code.emit(op, 'embed', { ids: code.view(ids, op.kind), table: code.table(table, op.kind) }, op.attrs);
+    const inputs = { ids: code.view(ids, op.kind), table: code.table(table, isInt8(op), op.kind) };
+    code.emit(op, 'embed', inputs, ofKernel(op.attrs));
   },
   patchify,
   prepend: (op, code) => {
@@ -123,6 +124,15 @@ function norm(op: Op, code: Code, name: 'layer' | 'rms'): void {
   code.emit(op, 'norm', inputs, { norm: name, eps: numberAttr(op.attrs, 'eps') });
 }
 
+function isInt8({ attrs }: Op): boolean {
+  return attrs['weights'] === 'int8';
+}
+
+/** Kernels see the layout of their weight. */
+function ofKernel({ weights: _, ...attrs }: Attrs): Attrs {
+  return attrs;
+}
+
 function linear(op: Op, code: Code): void {
   const [x, weight] = op.operands;
   const { bias, gain, shift, mul, residual } = op.extras;
@@ -130,7 +140,7 @@ function linear(op: Op, code: Code): void {
   const view = (ref: typeof bias) => (ref === undefined ? undefined : code.view(ref, op.kind));
   const inputs = {
     x: code.view(x, op.kind),
-    weight: code.weight(weight, 'panels', op.kind),
+    weight: code.weight(weight, isInt8(op) ? 'int8' : 'panels', op.kind),
     bias: row(bias),
     gain: row(gain),
     shift: row(shift),
@@ -138,7 +148,7 @@ function linear(op: Op, code: Code): void {
     residual: view(residual),
     probability: residual === undefined ? undefined : code.probability,
   };
-  const attrs: Attrs = { first: code.firstColumn(op.result), ...op.attrs };
+  const attrs: Attrs = { first: code.firstColumn(op.result), ...ofKernel(op.attrs) };
   code.emit(op, 'linear', inputs, attrs);
 }
 

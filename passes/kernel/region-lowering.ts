@@ -42,7 +42,7 @@ export interface RegionTarget {
   readonly home: { readonly view: View; readonly rows: Buffer['rows'] } | null;
   /** Rows of a buffer for values of so many rows. */
   readonly rowsOf: (dim: Dim) => Buffer['rows'];
-  /** True for constants that some linear multiplies with: they are stored in panels. */
+  /** True for constants that some linear multiplies with in f32: they are stored in panels. */
   readonly isPanels: (constant: Global) => boolean;
   /** First output column that is computed of a linear's result; 0 where it is not named. */
   readonly firstColumns: ReadonlyMap<Ref, number>;
@@ -108,12 +108,9 @@ export class RegionLowering implements Code {
     return this.#frame.formal(ref, layout);
   }
 
-  table(ref: Ref | undefined, reader: string): WeightUse {
-    return this.weight(
-      ref,
-      ref !== undefined && isGlobal(ref) && this.#target.isPanels(ref) ? 'panels' : 'rows',
-      reader,
-    );
+  table(ref: Ref | undefined, int8: boolean, reader: string): WeightUse {
+    const panels = ref !== undefined && isGlobal(ref) && this.#target.isPanels(ref);
+    return this.weight(ref, int8 ? 'int8' : panels ? 'panels' : 'rows', reader);
   }
 
   get probability(): View | undefined {

@@ -2,23 +2,26 @@
  * @file The weights of a program, in order of first use, each in the layout that its reader needs.
  *
  * A constant that a linear multiplies with is stored in panels, and an embedding reads it there too. Should something
- * else read it as well, rows of it are stored besides, as a constant of their own.
+ * else read it as well, in rows or in int8, that is stored besides, as a constant of its own.
  */
 import { constsByName, isGlobal, regions } from '../../ir/index.ts';
-import type { Const, Global, Network, Weight, WeightLayout } from '../../ir/index.ts';
+import type { Const, Global, Network, Op, Weight, WeightLayout } from '../../ir/index.ts';
 
 export class WeightTable {
   readonly #consts: ReadonlyMap<Global, Const>;
   readonly #panels: ReadonlySet<Global>;
+  readonly #int8: ReadonlySet<Global>;
   readonly #weights = new Map<Global, Weight>();
   readonly #copies = new Map<Global, Const>();
 
   constructor(network: Network) {
     this.#consts = constsByName(network);
     const ops = regions(network).flatMap((region) => region.ops);
-    this.#panels = new Set(
-      ops.filter((op) => op.kind === 'linear').flatMap((op) => op.operands.slice(1).filter(isGlobal)),
+    const [int8, others] = [ops.filter(isInt8), ops.filter((op) => op.kind === 'linear' && !isInt8(op))].map(
+      (readers) => new Set(readers.flatMap(({ operands }) => operands.slice(1).filter(isGlobal))),
     );
+    this.#int8 = int8 ?? new Set();
+    this.#panels = others ?? new Set();
   }
 
   readonly isPanels = (constant: Global): boolean => this.#panels.has(constant);
@@ -29,7 +32,7 @@ export class WeightTable {
 
   /** The weight to pass for a constant in a layout. */
   use(constant: Global, layout: WeightLayout): Global {
-    const name = layout === 'rows' && this.isPanels(constant) ? this.#copy(constant) : constant;
+    const name = layout === this.#home(constant) ? constant : this.#copy(constant, layout);
     if (!this.#weights.has(name)) this.#weights.set(name, { name, shape: this.shape(constant), layout, at: null });
     return name;
   }
@@ -52,9 +55,14 @@ export class WeightTable {
     return found;
   }
 
-  #copy(constant: Global): Global {
+  /** The layout under whose weight the constant has its own name. */
+  #home(constant: Global): WeightLayout {
+    return this.isPanels(constant) ? 'panels' : this.#int8.has(constant) ? 'int8' : 'rows';
+  }
+
+  #copy(constant: Global, layout: WeightLayout): Global {
     const { type } = this.#find(constant);
-    let name: Global = `${constant}.rows`;
+    let name: Global = `${constant}.${layout}`;
     while (this.#consts.has(name)) name = `${name}_`;
     this.#copies.set(name, {
       name,
@@ -65,4 +73,8 @@ export class WeightTable {
     });
     return name;
   }
+}
+
+function isInt8({ kind, attrs }: Op): boolean {
+  return (kind === 'linear' || kind === 'embed') && attrs['weights'] === 'int8';
 }

@@ -5,10 +5,18 @@ import { allPasses, passesNamed, pipelinePasses, runPasses } from '../../passes/
 import type { NetworkPass } from '../../passes/index.ts';
 import { printModule } from '../../ir/text/print.ts';
 import type { Network } from '../../ir/types.ts';
-import { assertSameResults, randomInputs, runNetwork, runProgram } from '../support/compare-networks.ts';
+import {
+  assertSameResults,
+  narrowed,
+  randomInputs,
+  runNetwork,
+  runProgram,
+  toleranceOf,
+} from '../support/compare-networks.ts';
 import { randomNetwork } from '../support/random-network.ts';
 
 const seeds = fc.noShrink(fc.nat());
+const formats = [undefined, 'head', 'all'] as const;
 
 function run(network: Network, passes: readonly NetworkPass[]): Network {
   const { module } = runPasses(network, passes);
@@ -54,9 +62,11 @@ describe('passes keep results', () => {
           const network = randomWithWork(seed);
           fc.pre(network.routing.kv !== 'latest' || hasOneKvShape(network));
           const inputs = randomInputs(network, seed);
-          const { module } = runPasses(network, pipelinePasses(level), { options: { chunk: 1 + (seed % 5) } });
+          const options = { chunk: 1 + (seed % 5), int8: formats[seed % formats.length] };
+          const { module } = runPasses(network, pipelinePasses(level), { options });
           assert(module.stage === 'kernel');
-          assertSameResults(runNetwork(network, inputs), runProgram(module, inputs));
+          const expected = runNetwork(narrowed(network, options.int8), inputs);
+          assertSameResults(expected, runProgram(module, inputs), toleranceOf(options.int8));
         }),
         { numRuns: 50 },
       );

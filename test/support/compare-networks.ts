@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { createInterpreter } from '../../ir/interpreter/index.ts';
 import type { RunResult, Walk } from '../../ir/interpreter/index.ts';
 import type { Edge, KernelProgram, Network } from '../../ir/index.ts';
+import { passesNamed, runPasses } from '../../passes/index.ts';
+import type { PassOptions } from '../../passes/index.ts';
 import { Draw } from './draw.ts';
 import { KernelRunner } from './kernel-runner.ts';
 import { noWeights } from './tiny.ts';
@@ -36,15 +38,33 @@ export function runProgram(program: KernelProgram, { values, walks }: Inputs): R
   return program.task === 'causal-lm' ? runner.runTokens(Array.from(values), walks) : runner.runImage(values, walks);
 }
 
-/** Logits within 1e-4 of the largest, the same paths. */
-export function assertSameResults(expected: RunResult, found: RunResult): void {
+/** The network with weights in int8, as `quantize` makes it. */
+export function narrowed(network: Network, int8: PassOptions['int8']): Network {
+  const { module } = runPasses(network, passesNamed(['quantize']), { options: { int8 } });
+  assert(module.stage === 'network');
+  return module;
+}
+
+/**
+ * Of the largest logit. Where inputs are rounded to whole numbers, a last bit that differs before can become a whole step of
+ * 1 / 32,767, which later blocks amplify.
+ */
+export function toleranceOf(int8: PassOptions['int8']): number {
+  return int8 === undefined ? 1e-4 : 5e-3;
+}
+
+/** Logits within a tolerance, as a part of the largest; the same paths. */
+export function assertSameResults(expected: RunResult, found: RunResult, tolerance = toleranceOf(undefined)): void {
   assert.deepEqual(found.paths, expected.paths);
   assert.equal(found.logits.length, expected.logits.length);
   const scale = Math.max(1, ...expected.logits.flatMap((row) => Array.from(row, Math.abs)));
   expected.logits.forEach((row, t) => {
     row.forEach((value, i) => {
       const other = found.logits[t]?.[i] ?? NaN;
-      assert(Math.abs(value - other) <= 1e-4 * scale, `logit ${i} of position ${t} is ${other}, expected ${value}`);
+      assert(
+        Math.abs(value - other) <= tolerance * scale,
+        `logit ${i} of position ${t} is ${other}, expected ${value}`,
+      );
     });
   });
 }

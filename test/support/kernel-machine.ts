@@ -3,7 +3,7 @@
  * scratch memory is NaN before each body, and what a linear may write besides its columns becomes NaN.
  */
 import assert from 'node:assert/strict';
-import { bufferBytes, isView, PANEL, strideOf } from '../../ir/index.ts';
+import { bufferBytes, INT8_MOST, inputLevels, isView, PANEL, roundRow, strideOf } from '../../ir/index.ts';
 import type {
   Activation,
   Attrs,
@@ -36,6 +36,7 @@ interface Step {
   readonly has: (name: string) => boolean;
   readonly weight: (name: string) => Tensor;
   readonly isWeight: (name: string) => boolean;
+  readonly isInt8: (name: string) => boolean;
   readonly kv: KvList | undefined;
   readonly columns: number;
 }
@@ -115,6 +116,10 @@ export class KernelMachine {
       weight,
       has: (name) => name in inputs,
       isWeight: (name) => !isView(input(name)),
+      isInt8: (name) => {
+        const use = input(name);
+        return !isView(use) && around.body.formals.find((formal) => formal.name === use.weight)?.layout === 'int8';
+      },
       write: (name, r, values) => {
         const view = input(name);
         assert(isView(view), `${kind}: ${name} is not a view`);
@@ -178,7 +183,10 @@ function assertApart({ kind, out, inputs }: Kernel): void {
 }
 
 const rowKernels: Readonly<Record<KernelKind, RowKernel>> = {
-  embed: ({ row, weight, attrs }, r) => tensorRow(weight('table'), (row('ids', r)[0] ?? NaN) + Number(attrs['offset'])),
+  embed: ({ row, weight, isInt8, attrs }, r) => {
+    const found = tensorRow(weight('table'), (row('ids', r)[0] ?? NaN) + Number(attrs['offset']));
+    return isInt8('table') ? onGrid(found, INT8_MOST) : found;
+  },
   linear,
   norm: (step, r) => normed(step, step.row('x', r)),
   unary: ({ row, attrs }, r) => row('x', r).map(activationFunctions[attrs['function'] as Activation]),
@@ -232,14 +240,16 @@ const rowKernels: Readonly<Record<KernelKind, RowKernel>> = {
 };
 
 function linear(step: Step, r: number): readonly number[] {
-  const { weight, row, has, attrs, columns } = step;
-  const x = 'norm' in attrs ? normed(step, step.row('x', r)) : row('x', r);
+  const { weight, row, has, isInt8, attrs, columns } = step;
+  const input = 'norm' in attrs ? normed(step, step.row('x', r)) : row('x', r);
+  const x = isInt8('weight') ? onGrid(input, inputLevels(input.length)) : input;
   const first = Number(attrs['first']);
   const act = attrs['act'] === undefined ? (value: number) => value : activationFunctions[attrs['act'] as Activation];
   const [mul, residual] = [has('mul') ? row('mul', r) : [], has('residual') ? row('residual', r) : []];
   assert.equal(columns, Number(weight('weight').shape[0]) - first);
   const made = Array.from({ length: columns }, (_, i) => {
-    const w = tensorRow(weight('weight'), first + i);
+    const stored = tensorRow(weight('weight'), first + i);
+    const w = isInt8('weight') ? onGrid(stored, INT8_MOST) : stored;
     const sum =
       x.reduce((total, value, k) => total + value * (w[k] ?? NaN), 0) +
       (has('bias') ? (weight('bias').data[first + i] ?? NaN) : 0);
@@ -253,6 +263,11 @@ function linear(step: Step, r: number): readonly number[] {
     step.write('partial', r, products);
   }
   return made;
+}
+
+function onGrid(row: readonly number[], most: number): number[] {
+  const { scale, values } = roundRow(Float32Array.from(row), most);
+  return Array.from(values, (value) => value * scale);
 }
 
 function probabilityOf({ has, row }: Step, r: number): number {

@@ -1,6 +1,7 @@
 /** @file The cost model, by numbers that can be worked out by hand. */
 import assert from 'node:assert/strict';
 import { costOf } from '../../../passes/index.ts';
+import { narrowed } from '../../support/compare-networks.ts';
 import { tinyNetwork } from '../../support/tiny.ts';
 
 // Hidden 16, 2 heads, MLP 64, vocabulary 24, context 40.
@@ -43,5 +44,11 @@ describe('costOf', () => {
     assert.deepEqual([entry.parameters, exit.parameters], [(24 + 40) * 16, 24 * 16]);
     const sum = entry.parameters + blocks.reduce((all, { parameters }) => all + parameters, 0);
     assert.equal(total.parameters, sum);
+  });
+
+  it('counts int8 as a byte for each number and a scale for each row', () => {
+    const { exit, total } = costOf(narrowed(tinyNetwork(), 'head'));
+    assert.equal(exit.weightBytes, 24 * 16 + 4 * 24);
+    assert.equal(total.weightBytes, costOf(tinyNetwork()).total.weightBytes - 3 * 24 * 16 + 4 * 24);
   });
 });
