@@ -1,7 +1,7 @@
 /** @file Reads a written weight image back: weights by name, unpacked from their layouts, from chunks that are checked. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { PANEL, fail } from '../../ir/index.ts';
+import { PANEL, fail, panelBytes } from '../../ir/index.ts';
 import type { Weight, WeightSource } from '../../ir/index.ts';
 import { CHUNK_BYTES } from '../../runtime/artifact/index.ts';
 import type { FileEntry } from '../../runtime/artifact/index.ts';
@@ -64,15 +64,15 @@ export function openImage(
     open.set(index, file);
     return file;
   };
-  const floats = (at: number, count: number): Float32Array => {
-    const bytes = new Uint8Array(count * 4);
+  const read = (at: number, count: number): ArrayBuffer => {
+    const bytes = new Uint8Array(count);
     for (let done = 0; done < bytes.byteLength;) {
       const [index, offset] = [Math.floor((at + done) / CHUNK_BYTES), (at + done) % CHUNK_BYTES];
       const part = bytes.subarray(done, done + CHUNK_BYTES - offset);
       chunk(index).read(offset, part);
       done += part.byteLength;
     }
-    return new Float32Array(bytes.buffer);
+    return bytes.buffer;
   };
   const source: WeightSource = {
     names: () => [...byName.keys()],
@@ -81,8 +81,10 @@ export function openImage(
       const weight = byName.get(name);
       const base = weight?.at;
       if (weight === undefined || typeof base !== 'number') throw new Error(`internal: no weight ${name} in the image`);
-      if (weight.layout === 'rows') return floats(base + 4 * from, to - from);
-      return unpack(weight, { from, to, floats: (at, count) => floats(base + 4 * at, count) });
+      if (weight.layout === 'rows') return new Float32Array(read(base + 4 * from, 4 * (to - from)));
+      const size = panelBytes(weight.layout, weight.shape[1] ?? 0);
+      const panelOf = weight.layout === 'panels' ? floatPanel : int8Panel;
+      return unpack(weight, { from, to, panel: (index) => panelOf(read(base + size * index, size)) });
     },
   };
   const close = (): void => {
@@ -91,27 +93,38 @@ export function openImage(
   return { source, close };
 }
 
+/** Element (lane, column) of a panel. */
+type Panel = (lane: number, column: number) => number;
+
+function floatPanel(bytes: ArrayBuffer): Panel {
+  const values = new Float32Array(bytes);
+  return (lane, column) => values[column * PANEL + lane] ?? 0;
+}
+
+function int8Panel(bytes: ArrayBuffer): Panel {
+  const [scales, values] = [new Float32Array(bytes, 0, PANEL), new Int8Array(bytes, 4 * PANEL)];
+  return (lane, column) =>
+    (scales[lane] ?? 0) * (values[2 * PANEL * Math.floor(column / 2) + 2 * lane + (column % 2)] ?? 0);
+}
+
 interface Part {
   readonly from: number;
   readonly to: number;
-  /** Elements of the packed weight. */
-  readonly floats: (at: number, count: number) => Float32Array;
+  readonly panel: (index: number) => Panel;
 }
 
 /** Elements [from, to) of the row-major matrix that lies in panels. */
-function unpack({ shape }: Weight, { from, to, floats }: Part): Float32Array {
+function unpack({ shape }: Weight, { from, to, panel: panelAt }: Part): Float32Array {
   const inner = shape[1] ?? 0;
-  const panelSize = PANEL * inner;
   const result = new Float32Array(to - from);
-  let panel = -1;
-  let values: Float32Array = new Float32Array();
+  let [index, panel] = [-1, (() => 0) as Panel];
   for (let i = from; i < to; i++) {
     const [row, column] = [Math.floor(i / inner), i % inner];
-    if (Math.floor(row / PANEL) !== panel) {
-      panel = Math.floor(row / PANEL);
-      values = floats(panel * panelSize, panelSize);
+    if (Math.floor(row / PANEL) !== index) {
+      index = Math.floor(row / PANEL);
+      panel = panelAt(index);
     }
-    result[i - from] = values[column * PANEL + (row % PANEL)] ?? 0;
+    result[i - from] = panel(row % PANEL, column);
   }
   return result;
 }

@@ -3,8 +3,9 @@
  *
  *     rows       as the constant is
  *     panels     [ceil(out / PANEL)][in][PANEL]: element (o, i) at panel o / PANEL, column i, lane o % PANEL
+ *     int8       the same, rounded: a panel is its scales, then [ceil(in / 2)][PANEL][2], columns 2 i and 2 i + 1 side by side
  */
-import { PANEL, weightBytes } from '../../ir/index.ts';
+import { INT8_MOST, PANEL, panelBytes, roundRow, weightBytes } from '../../ir/index.ts';
 import type { KernelProgram, Weight, WeightSource } from '../../ir/index.ts';
 import { createConstReaders } from './const-reader.ts';
 import type { ConstReader } from './const-reader.ts';
@@ -28,10 +29,8 @@ export function* weightImage(program: KernelProgram, source: WeightSource): Gene
   let end = 0;
   for (const weight of inOrder(program.weights)) {
     if (weight.at < end) throw new Error(`internal: weight ${weight.name} overlaps the one before it`);
-    const slabs =
-      weight.layout === 'rows' ? rowSlabs(weight, readerOf(weight.name)) : panelSlabs(weight, readerOf(weight.name));
     let at = weight.at;
-    for (const slab of slabs) {
+    for (const slab of slabsOf(weight, readerOf(weight.name))) {
       const bytes = new Uint8Array(slab.buffer, slab.byteOffset, slab.byteLength);
       yield { at, bytes };
       at += bytes.byteLength;
@@ -72,18 +71,29 @@ function inOrder(weights: readonly Weight[]): readonly PlacedWeight[] {
   return placed.sort((a, b) => a.at - b.at);
 }
 
+function slabsOf(weight: Weight, read: ConstReader): Generator<Slab, void> {
+  if (weight.layout === 'rows') return rowSlabs(weight, read);
+  return panelSlabs(weight, read, weight.layout === 'panels' ? packPanels : packInt8);
+}
+
+type Slab = Float32Array | Int8Array;
+
 function* rowSlabs({ shape }: Weight, read: ConstReader): Generator<Float32Array, void> {
   const total = shape.reduce((product, size) => product * size, 1);
   for (let from = 0; from < total; from += SLAB) yield read(from, Math.min(from + SLAB, total));
 }
 
-function* panelSlabs({ name, shape }: Weight, read: ConstReader): Generator<Float32Array, void> {
+function* panelSlabs(
+  { name, shape }: Weight,
+  read: ConstReader,
+  pack: (matrix: Float32Array, rows: number, inner: number) => Slab,
+): Generator<Slab, void> {
   const [out, inner] = shape;
   if (out === undefined || inner === undefined || shape.length !== 2) throw new Error(`internal: ${name} is no matrix`);
   const rows = Math.max(1, Math.floor(SLAB / (PANEL * inner))) * PANEL;
   for (let from = 0; from < out; from += rows) {
     const to = Math.min(from + rows, out);
-    yield packPanels(read(from * inner, to * inner), to - from, inner);
+    yield pack(read(from * inner, to * inner), to - from, inner);
   }
 }
 
@@ -93,6 +103,21 @@ export function packPanels(matrix: Float32Array, rows: number, inner: number): F
   for (let row = 0; row < rows; row++) {
     let to = Math.floor(row / PANEL) * PANEL * inner + (row % PANEL);
     for (let from = row * inner; from < (row + 1) * inner; from++, to += PANEL) packed[to] = matrix[from] ?? 0;
+  }
+  return packed;
+}
+
+/** The same as int8 with a scale for each row; absent rows are zero, their scales too. */
+export function packInt8(matrix: Float32Array, rows: number, inner: number): Int8Array {
+  const size = panelBytes('int8', inner);
+  const packed = new Int8Array(Math.ceil(rows / PANEL) * size);
+  const scales = new Float32Array(packed.buffer);
+  for (let row = 0; row < rows; row++) {
+    const [panel, lane] = [Math.floor(row / PANEL) * size, row % PANEL];
+    const { scale, values } = roundRow(matrix.subarray(row * inner, (row + 1) * inner), INT8_MOST);
+    scales[panel / 4 + lane] = scale;
+    const start = panel + 4 * PANEL + 2 * lane;
+    for (let k = 0; k < inner; k++) packed[start + 2 * PANEL * (k >> 1) + (k & 1)] = values[k] ?? 0;
   }
   return packed;
 }

@@ -89,6 +89,12 @@ export class FunctionBuilder {
     this.#statements.push(m.v128.store32_lane(offset, FLOAT_BYTES, 0, i32Ref(m, address), value.make(m)));
   }
 
+  /** Stores the first two lanes only. */
+  storeHalf(address: I32, value: V128, offset = 0): void {
+    const m = this.#m;
+    this.#statements.push(m.v128.store64_lane(offset, FLOAT_BYTES, 0, i32Ref(m, address), value.make(m)));
+  }
+
   copyBytes(to: I32, from: I32, bytes: I32): void {
     const m = this.#m;
     this.#statements.push(m.memory.copy(i32Ref(m, to), i32Ref(m, from), i32Ref(m, bytes)));

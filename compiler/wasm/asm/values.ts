@@ -97,12 +97,15 @@ export const i32 = {
     expr('i32', (m) => m.select(m.i32.lt_s(i32Ref(m, a), i32Ref(m, b)), i32Ref(m, a), i32Ref(m, b))),
   load: (address: I32, offset = 0): Expr<'i32'> =>
     expr('i32', (m) => m.i32.load(offset, FLOAT_BYTES, i32Ref(m, address))),
+  /** An i8, extended. */
+  loadByte: (address: I32): Expr<'i32'> => expr('i32', (m) => m.i32.load8_s(0, 1, i32Ref(m, address))),
 };
 
 export const f32 = {
   add: float2((m, a, b) => m.f32.add(a, b)),
   mul: float2((m, a, b) => m.f32.mul(a, b)),
   div: float2((m, a, b) => m.f32.div(a, b)),
+  fromInt: (value: I32): Expr<'f32'> => expr('f32', (m) => m.f32.convert_s.i32(i32Ref(m, value))),
   sqrt: float1((m, a) => m.f32.sqrt(a)),
   max: float2((m, a, b) => m.f32.max(a, b)),
   gt: (a: F32, b: F32): Expr<'i32'> => expr('i32', (m) => m.f32.gt(f32Ref(m, a), f32Ref(m, b))),
@@ -121,9 +124,12 @@ export const f32x4 = {
   atLeast: vector2((m, a, b) => m.f32x4.pmax(a, b)),
   /** a where b is not less than it, else b: keeps a NaN in a. */
   atMost: vector2((m, a, b) => m.f32x4.pmin(a, b)),
+  /** NaN where one of them is. */
+  max: vector2((m, a, b) => m.f32x4.max(a, b)),
   abs: vector1((m, a) => m.f32x4.abs(a)),
   neg: vector1((m, a) => m.f32x4.neg(a)),
   nearest: vector1((m, a) => m.f32x4.nearest(a)),
+  fromInts: vector1((m, a) => m.f32x4.convert_i32x4_s(a)),
   /** All ones in the lanes where it holds. */
   lt: vector2((m, a, b) => m.f32x4.lt(a, b)),
   splat: (value: F32): V128 => expr('v128', (m) => m.f32x4.splat(f32Ref(m, value))),
@@ -149,9 +155,19 @@ export const i32x4 = {
   lt: vector2((m, a, b) => m.i32x4.lt_s(a, b)),
   shiftLeft: (a: V128, bits: number): V128 => expr('v128', (m) => m.i32x4.shl(a.make(m), m.i32.const(bits))),
   fromFloats: vector1((m, a) => m.i32x4.trunc_sat_f32x4_s(a)),
+  /** Lane i: a[2 i] · b[2 i] + a[2 i + 1] · b[2 i + 1] of eight i16. */
+  dot: vector2((m, a, b) => m.i32x4.dot_i16x8_s(a, b)),
   splat: (value: I32): V128 => expr('v128', (m) => m.i32x4.splat(i32Ref(m, value))),
   constant: (lanes: readonly [number, number, number, number]): V128 =>
     expr('v128', (m) => m.v128.const(new Uint8Array(Int32Array.from(lanes).buffer))),
+};
+
+/** Eight whole numbers of 16 bits. */
+export const i16x8 = {
+  /** Eight i8, extended. */
+  loadBytes: (address: I32, offset = 0): V128 => expr('v128', (m) => m.v128.load8x8_s(offset, 1, i32Ref(m, address))),
+  /** Those of a, then those of b; what 16 bits do not hold becomes the nearest that they do. */
+  fromInts: vector2((m, a, b) => m.i16x8.narrow_i32x4_s(a, b)),
 };
 
 export const v128 = {

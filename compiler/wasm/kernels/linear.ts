@@ -1,23 +1,27 @@
-/** @file The linear kernel: GEMM tiles of one panel for several rows, a GEMV of several panels for one row. */
+/**
+ * @file The linear kernel: GEMM tiles of one panel for several rows, a GEMV of several panels for one row; and what is fused
+ * into them.
+ */
 import { PANEL } from '../../../ir/index.ts';
 import type { Activation } from '../../../ir/index.ts';
-import type { FunctionBuilder, Local } from '../asm/function.ts';
+import type { FunctionBuilder } from '../asm/function.ts';
 import type { ModuleBuilder } from '../asm/module.ts';
 import { FLOAT_BYTES, VECTOR_BYTES, f32x4, i32 } from '../asm/values.ts';
 import type { I32, V128 } from '../asm/values.ts';
-import { GEMM_ROWS, GEMV_PANELS, planLinear } from '../plan/linear.ts';
+import { GEMM_ROWS, planLinear } from '../plan/linear.ts';
 import type { LinearPlan, LinearShape, Tile } from '../plan/linear.ts';
 import type { ViewShape } from '../plan/layout.ts';
 import { NORMED } from '../plan/scratch.ts';
 import { activate } from './functions.ts';
 import { eachRow, rowAddress } from './loops.ts';
 import { normInto } from './norm.ts';
+import { PANEL_VECTORS, floatProducts, int8Products, panelOf } from './products.ts';
+import { rounded } from './rounded.ts';
 import { numberOf, optionalView, optionalWeight, outOf, textOf, viewOf, weightOf } from './site.ts';
 import type { Operand, Site } from './site.ts';
 
-const PANEL_BYTES = PANEL * FLOAT_BYTES;
-/** f32x4 vectors across a panel. */
-const PANEL_VECTORS = PANEL_BYTES / VECTOR_BYTES;
+/** Bytes of a row of the output across a panel. */
+const PANEL_ROW_BYTES = PANEL * FLOAT_BYTES;
 
 /** Base addresses, as every function of a linear kernel takes them; 0 where the kernel has no such operand. */
 interface Bases {
@@ -33,7 +37,10 @@ interface Bases {
 }
 
 export function emitLinear(site: Site): void {
-  const x = textOf(site, 'norm') === undefined ? viewOf(site, 'x') : normalised(site);
+  const weight = weightOf(site, 'weight');
+  const weights = weight.shape.layout === 'int8' ? 'int8' : 'panels';
+  const input = textOf(site, 'norm') === undefined ? viewOf(site, 'x') : normalised(site);
+  const x = weights === 'int8' ? rounded(site, input) : input;
   const [mul, residual, bias] = [
     optionalView(site, 'mul'),
     optionalView(site, 'residual'),
@@ -43,6 +50,7 @@ export function emitLinear(site: Site): void {
   const out = outOf(site);
   const shape: LinearShape = {
     x: x.shape,
+    weights,
     out: out.shape,
     mul: mul?.shape,
     residual: residual?.shape,
@@ -56,7 +64,7 @@ export function emitLinear(site: Site): void {
   const bases: Bases = {
     list: site.list,
     x: x.address,
-    weight: i32.add(weightOf(site, 'weight').address, plan.weightOffset),
+    weight: i32.add(weight.address, plan.weightOffset),
     bias: bias === undefined ? 0 : i32.add(bias.address, plan.biasOffset),
     mul: mul?.address ?? 0,
     residual: residual?.address ?? 0,
@@ -84,13 +92,11 @@ function normalised(site: Site): Operand<ViewShape> {
   return rows;
 }
 
-/** All groups of panels for one row, then what panels are left. */
+/** All tiles of the GEMV for one row, then what panels are left. */
 function sweepGemv(code: FunctionBuilder, plan: LinearPlan, bases: Bases): void {
-  const grouped = Math.floor(plan.panels / GEMV_PANELS) * GEMV_PANELS;
-  if (grouped > 0) {
-    code.for(0, grouped, (panel) => code.call(plan.gemv, args(1, at(plan, bases, panel))), GEMV_PANELS);
-  }
-  if (grouped < plan.panels) sweepPanels(code, plan, bases, 1, grouped);
+  const { name, step, end, covered } = plan.gemv;
+  if (end > 0) code.for(0, end, (panel) => code.call(name, args(1, at(plan, bases, panel))), step);
+  if (covered < plan.panels) sweepPanels(code, plan, bases, 1, covered);
 }
 
 /** Panel after panel, each for all rows: a panel stays in the cache, and the rows are few enough to. */
@@ -99,7 +105,7 @@ function sweepPanels(code: FunctionBuilder, plan: LinearPlan, bases: Bases, rows
 }
 
 function at(plan: LinearPlan, bases: Bases, panel: I32): Bases {
-  const columns = i32.mul(panel, PANEL_BYTES);
+  const columns = i32.mul(panel, PANEL_ROW_BYTES);
   return {
     list: bases.list,
     x: bases.x,
@@ -133,7 +139,8 @@ function defineGemm(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan)
   module.define(plan.gemm, { params }, (f, [list, rows, x, weight, bias, mul, residual, out, scorer, partial]) => {
     const bases: Bases = { list, x, weight, bias, mul, residual, out, scorer, partial };
     const i = f.let('i32', 0);
-    const tile = (height: number): void => emitTile(module, f, shape, plan, { rows: height, panels: 1 }, bases, i);
+    const tile = (height: number): void =>
+      emitTile(module, f, shape, plan, { rows: height, panels: 1, apart: 1 }, bases, i);
     f.while(i32.ge(rows, i32.add(i, GEMM_ROWS)), () => {
       tile(GEMM_ROWS);
       f.increase(i, GEMM_ROWS);
@@ -146,14 +153,15 @@ function defineGemm(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan)
 
 /** Several panels for the first row of the list. */
 function defineGemv(module: ModuleBuilder, shape: LinearShape, plan: LinearPlan): void {
-  if (plan.panels < GEMV_PANELS) return;
-  module.define(plan.gemv, { params }, (f, [list, , x, weight, bias, mul, residual, out, scorer, partial]) => {
+  const { name, tile, end } = plan.gemv;
+  if (end === 0) return;
+  module.define(name, { params }, (f, [list, , x, weight, bias, mul, residual, out, scorer, partial]) => {
     const bases: Bases = { list, x, weight, bias, mul, residual, out, scorer, partial };
-    emitTile(module, f, shape, plan, { rows: 1, panels: GEMV_PANELS }, bases, 0);
+    emitTile(module, f, shape, plan, tile, bases, 0);
   });
 }
 
-/** Rows i … i + tile.rows - 1 times tile.panels panels. */
+/** Rows i … i + tile.rows - 1 times the panels of the tile. */
 function emitTile(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -164,7 +172,9 @@ function emitTile(
   i: I32,
 ): void {
   const rows = Array.from({ length: tile.rows }, (_, r) => i32.add(i, r));
-  const sums = multiply(f, shape.x, plan, tile, bases, rows);
+  const inputs = rows.map((row) => f.let('i32', rowAddress(shape.x, bases.x, bases.list, row)));
+  const products = shape.weights === 'int8' ? int8Products : floatProducts;
+  const sums = products(f, plan, tile, { weight: bases.weight, inputs });
   rows.forEach((row, r) => {
     const [to, factor, base] = [shape.out, shape.mul, shape.residual].map((view, o) =>
       view === undefined
@@ -176,7 +186,7 @@ function emitTile(
       f.let('v128', f32x4.loadSplat(rowAddress(shape.probability.shape, shape.probability.address, bases.list, row)));
     const score = shape.partial === undefined ? undefined : scoreRow(f, shape.partial, bases, row);
     for (let v = 0; v < tile.panels * PANEL_VECTORS; v++) {
-      const offset = v * VECTOR_BYTES;
+      const offset = panelOf(tile, v) * PANEL_ROW_BYTES + (v % PANEL_VECTORS) * VECTOR_BYTES;
       let value: V128 | undefined = sums[r]?.[v];
       if (value === undefined || to === undefined) continue;
       if (shape.bias) value = f32x4.add(value, f32x4.load(bases.bias, offset));
@@ -217,44 +227,4 @@ interface RowScore {
   /** Gives the value, which has been evaluated. */
   readonly add: (value: V128, offset: number) => V128;
   readonly end: () => void;
-}
-
-/** The products of the tile: [row][vector of 4 columns]. */
-function multiply(
-  f: FunctionBuilder,
-  x: ViewShape,
-  plan: LinearPlan,
-  tile: Tile,
-  bases: Bases,
-  rows: readonly I32[],
-): readonly (readonly Local<'v128'>[])[] {
-  const inputs = rows.map((row) => f.let('i32', rowAddress(x, bases.x, bases.list, row)));
-  const weight = f.let('i32', bases.weight);
-  const [first] = inputs;
-  if (first === undefined) return [];
-  const end = f.let('i32', i32.add(first, plan.inner * FLOAT_BYTES));
-  const vectors = Array.from({ length: tile.panels * PANEL_VECTORS }, (_, v) => v);
-  const sums = rows.map(() => vectors.map(() => f.let('v128', f32x4.splat(0))));
-  const [value, factor] = [f.local('v128'), f.local('v128')];
-  const weights = vectors.map(() => f.local('v128'));
-  f.repeat(i32.ne(first, end), () => {
-    if (rows.length > 1) vectors.forEach((v) => f.set<'v128'>(weights[v] ?? value, panelVector(weight, plan, v)));
-    inputs.forEach((input, r) => {
-      f.set<'v128'>(factor, f32x4.loadSplat(input));
-      vectors.forEach((v) => {
-        const sum = sums[r]?.[v] ?? value;
-        const element = rows.length > 1 ? (weights[v] ?? value) : panelVector(weight, plan, v);
-        f.set<'v128'>(sum, f32x4.add(sum, f32x4.mul(factor, element)));
-      });
-    });
-    for (const input of inputs) f.increase(input, FLOAT_BYTES);
-    f.increase(weight, PANEL_BYTES);
-  });
-  return sums;
-}
-
-/** Vector v of a row of adjacent panels. */
-function panelVector(weight: Local<'i32'>, plan: LinearPlan, v: number): V128 {
-  const panel = Math.floor(v / PANEL_VECTORS);
-  return f32x4.load(weight, panel * plan.panelBytes + (v % PANEL_VECTORS) * VECTOR_BYTES);
 }

@@ -57,6 +57,9 @@ export interface Lanes {
   /** The columns at the address; zeros in lanes that are not theirs. */
   readonly load: (address: I32) => V128;
   readonly store: (f: FunctionBuilder, address: I32, value: V128) => void;
+  /** Stores the first four i16 for four columns; for one the first two, of which the second is 0. */
+  readonly storeInts: (f: FunctionBuilder, address: I32, value: V128) => void;
+  readonly columns: number;
   /** Zeros in the lanes that are not columns. */
   readonly only: (value: V128) => V128;
 }
@@ -66,6 +69,10 @@ const fourLanes: Lanes = {
   store: (f, address, value) => {
     f.store(address, value);
   },
+  storeInts: (f, address, value) => {
+    f.storeHalf(address, value);
+  },
+  columns: VECTOR,
   only: (value) => value,
 };
 
@@ -74,6 +81,10 @@ const oneLane: Lanes = {
   store: (f, address, value) => {
     f.storeFirst(address, value);
   },
+  storeInts: (f, address, value) => {
+    f.storeFirst(address, value);
+  },
+  columns: 1,
   only: (value) => v128.and(value, i32x4.constant([-1, 0, 0, 0])),
 };
 

@@ -1,6 +1,8 @@
 /** @file Kernels that bring rows to their place: embeddings, the class token, one row of many, the patches of an image. */
-import { PANEL } from '../../../ir/index.ts';
+import { PANEL, panelBytes } from '../../../ir/index.ts';
+import type { FunctionBuilder } from '../asm/function.ts';
 import { FLOAT_BYTES, f32, i32 } from '../asm/values.ts';
+import type { I32 } from '../asm/values.ts';
 import { eachRow } from './loops.ts';
 import { numberOf, outOf, viewOf, weightOf } from './site.ts';
 import type { Operand, Site } from './site.ts';
@@ -15,6 +17,10 @@ export function emitEmbed(site: Site): void {
       f.copyBytes(to, i32.add(base, i32.mul(row, columns * FLOAT_BYTES)), columns * FLOAT_BYTES);
       return;
     }
+    if (table.shape.layout === 'int8') {
+      copyInt8(f, { base, row, to, columns });
+      return;
+    }
     const panel = i32.mul(i32.div(row, PANEL), columns * PANEL * FLOAT_BYTES);
     const from = f.let('i32', i32.add(i32.add(base, panel), i32.mul(i32.rem(row, PANEL), FLOAT_BYTES)));
     f.for(
@@ -27,6 +33,31 @@ export function emitEmbed(site: Site): void {
       FLOAT_BYTES,
     );
   });
+}
+
+interface Int8Row {
+  readonly base: I32;
+  readonly row: I32;
+  readonly to: I32;
+  readonly columns: number;
+}
+
+/** The row, as its scale times its whole numbers. */
+function copyInt8(f: FunctionBuilder, { base, row, to, columns }: Int8Row): void {
+  const lane = i32.rem(row, PANEL);
+  const panel = f.let('i32', i32.add(base, i32.mul(i32.div(row, PANEL), panelBytes('int8', columns))));
+  const scale = f.let('f32', f32.load(i32.add(panel, i32.mul(lane, FLOAT_BYTES))));
+  const from = f.let('i32', i32.add(panel, i32.add(PANEL * FLOAT_BYTES, i32.mul(lane, 2))));
+  f.for(
+    0,
+    columns * FLOAT_BYTES,
+    (at) => {
+      f.storeF32(i32.add(to, at), f32.mul(scale, f32.fromInt(i32.loadByte(from))));
+      // Column 2 i + 1 is beside 2 i, and 2 i + 2 in the next row of pairs.
+      f.increase(from, i32.add(1, i32.mul(i32.and(i32.div(at, FLOAT_BYTES), 1), 2 * PANEL - 2)));
+    },
+    FLOAT_BYTES,
+  );
 }
 
 export function emitPrepend(site: Site): void {

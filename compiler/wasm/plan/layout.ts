@@ -103,7 +103,7 @@ export function operandShape(layout: Layout, body: Body, input: Input): OperandS
  * routed; `w3072x768p` a weight in panels.
  */
 export function shapeName(shape: OperandShape): string {
-  if (shape.kind === 'weight') return `w${shape.shape.join('x')}${shape.layout === 'panels' ? 'p' : ''}`;
+  if (shape.kind === 'weight') return `w${shape.shape.join('x')}${{ rows: '', panels: 'p', int8: 'i8' }[shape.layout]}`;
   const stride = shape.stride / FLOAT_BYTES;
   return `${shape.columns}${stride === shape.columns ? '' : `/${stride}`}${shape.routed ? 'r' : ''}`;
 }

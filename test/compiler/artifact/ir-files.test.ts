@@ -9,17 +9,21 @@ import { createInterpreter } from '../../../ir/interpreter/index.ts';
 import type { Manifest } from '../../../runtime/artifact/index.ts';
 import { load } from '../../../runtime/index.ts';
 import { hasCode, toyLoader, withFolder } from '../../runtime/toy.ts';
+import { narrowed } from '../../support/compare-networks.ts';
 import { noWeights, tinyNetwork } from '../../support/tiny.ts';
 
 const network = tinyNetwork();
 const ids = [3, 1, 4, 1, 5];
 
 /** An artifact of a tiny network, compiled for real. */
-async function withArtifact(use: (folder: string, manifest: Manifest) => Promise<void>): Promise<void> {
+async function withArtifact(
+  use: (folder: string, manifest: Manifest) => Promise<void>,
+  dtype: 'fp32' | 'q8' = 'fp32',
+): Promise<void> {
   await withFolder(async (folder) => {
     const input = join(folder, 'tiny.rir');
     writeFileSync(input, printModule(network));
-    const built = await build({ input });
+    const built = await build({ input, dtype });
     try {
       const ir = irFiles(built.network, built.program);
       const out = join(folder, 'out');
@@ -49,6 +53,20 @@ describe('the IR in an artifact', () => {
       const model = await load(folder);
       assert.ok(farthest((await model.forward(ids)).logits, expected) < 1e-4);
     }));
+
+  it('means the same with int8 weights, which are read back as they were rounded', () =>
+    withArtifact(async (folder, manifest) => {
+      const expected = createInterpreter(narrowed(network, 'all'), noWeights).runTokens(ids).logits;
+      assert.ok(farthest(createInterpreter(network, noWeights).runTokens(ids).logits, expected) > 1e-3);
+      const carried = readArtifactIr(folder, manifest);
+      try {
+        assert.ok(farthest(createInterpreter(carried.network, carried.source).runTokens(ids).logits, expected) < 1e-4);
+      } finally {
+        carried.close();
+      }
+      const model = await load(folder);
+      assert.ok(farthest((await model.forward(ids)).logits, expected) < 1e-4);
+    }, 'q8'));
 
   it('is refused when it is damaged, as are the weights', () =>
     withArtifact(async (folder, manifest) => {

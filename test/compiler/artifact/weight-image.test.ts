@@ -1,12 +1,12 @@
 /** @file The weight image: layouts, padding, and weights that are refused. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { ConstBuilder, weightBytes } from '../../../ir/index.ts';
+import { ConstBuilder, roundRow, weightBytes } from '../../../ir/index.ts';
 import type { Global, KernelProgram, Weight, WeightLayout, WeightSource } from '../../../ir/index.ts';
 import { createConstants } from '../../../ir/interpreter/index.ts';
 import { createConstReaders } from '../../../compiler/artifact/const-reader.ts';
 import { fillWeights, weightImage } from '../../../compiler/artifact/index.ts';
-import { packPanels } from '../../../compiler/artifact/weight-image.ts';
+import { packInt8, packPanels } from '../../../compiler/artifact/weight-image.ts';
 import { hasCode, toyProgram } from '../../runtime/toy.ts';
 
 function sourceOf(
@@ -54,6 +54,27 @@ describe('weight image', () => {
           return row < rows ? row * inner + column + 1 : 0;
         });
         assert.deepEqual([...packed], expected);
+      }),
+    );
+  });
+
+  it('packs matrices into int8 panels: scales, then pairs of columns, with zeros where rows or columns are missing', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 9 }), (rows, inner) => {
+        const matrix = Float32Array.from({ length: rows * inner }, (_, i) => Math.sin(i));
+        const packed = packInt8(matrix, rows, inner);
+        const size = 32 + 16 * Math.ceil(inner / 2);
+        assert.equal(packed.length, size * Math.ceil(rows / 8));
+        for (let row = 0; row < 8 * Math.ceil(rows / 8); row++) {
+          const panel = packed.slice(size * Math.floor(row / 8), size * (Math.floor(row / 8) + 1));
+          const numbers = Array.from({ length: 2 * Math.ceil(inner / 2) }, (_, k) => {
+            return panel[32 + 16 * Math.floor(k / 2) + 2 * (row % 8) + (k % 2)];
+          });
+          const { scale, values } = roundRow(matrix.subarray(row * inner, (row + 1) * inner), 127);
+          const expected = row < rows ? [...values, ...(inner % 2 === 1 ? [0] : [])] : numbers.map(() => 0);
+          assert.deepEqual(numbers, expected);
+          assert.equal(new Float32Array(panel.buffer, 0, 8)[row % 8], row < rows ? scale : 0);
+        }
       }),
     );
   });

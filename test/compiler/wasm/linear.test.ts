@@ -1,6 +1,7 @@
-/** @file Linear kernels against plain loops, and rows computed together against rows computed alone. */
+/** @file Linear kernels, with weights in f32 and in int8, against plain loops, and rows computed together against rows computed alone. */
 import assert from 'node:assert/strict';
 import { activationFunctions } from '../../../ir/interpreter/functions.ts';
+import { INT8_MOST, inputLevels, roundRow } from '../../../ir/index.ts';
 import type { Activation, Attrs, Buffer, Input } from '../../../ir/index.ts';
 import {
   buffer,
@@ -18,6 +19,7 @@ import {
 import type { Running } from './support.ts';
 
 interface Case {
+  readonly weights?: 'int8';
   readonly inner: number;
   readonly out: number;
   readonly first?: number;
@@ -39,7 +41,7 @@ async function prepare(test: Case): Promise<Running> {
   const routed = test.routed ?? false;
   const buffers: Buffer[] = [buffer('$in', inner), buffer('$out', out), buffer('$mul', out), buffer('$res', out)];
   const weights = [
-    weight('@w', [first + out, inner], 'panels'),
+    weight('@w', [first + out, inner], test.weights ?? 'panels'),
     weight('@b', [first + out]),
     weight('@g', [inner]),
     weight('@s', [inner]),
@@ -93,8 +95,9 @@ function expected(test: Case, source: number, place: number): number[] {
   const first = test.first ?? 0;
   const [w, b] = [numbers((first + out) * inner, 1), numbers(first + out, 2)];
   const x = normalise(rows(16, inner, 5)[source] ?? [], test);
+  const dot = test.weights === 'int8' ? roundedDot : plainDot;
   return Array.from({ length: out }, (_, o) => {
-    let sum = x.reduce((total, value, k) => total + value * (w[(first + o) * inner + k] ?? 0), 0);
+    let sum = dot(x, w.slice((first + o) * inner, (first + o + 1) * inner));
     if (test.bias) sum += b[first + o] ?? 0;
     if (test.act !== undefined) sum = activationFunctions[test.act](sum);
     if (test.mul) sum *= rows(16, out, 6)[place]?.[o] ?? 0;
@@ -103,7 +106,16 @@ function expected(test: Case, source: number, place: number): number[] {
   });
 }
 
-const cases: readonly Case[] = [
+function plainDot(x: readonly number[], row: readonly number[]): number {
+  return x.reduce((total, value, k) => total + value * (row[k] ?? 0), 0);
+}
+
+function roundedDot(x: readonly number[], row: readonly number[]): number {
+  const [a, b] = [roundRow(Float32Array.from(x), inputLevels(x.length)), roundRow(Float32Array.from(row), INT8_MOST)];
+  return plainDot([...a.values], [...b.values]) * a.scale * b.scale;
+}
+
+const floatCases: readonly Case[] = [
   { inner: 16, out: 8 },
   { inner: 1, out: 1 },
   { inner: 7, out: 13, bias: true },
@@ -116,6 +128,7 @@ const cases: readonly Case[] = [
   { inner: 31, out: 33, bias: true, norm: 'layer', residual: 'same', routed: true },
   { inner: 64, out: 33, norm: 'rms', routed: true },
 ];
+const cases = floatCases.flatMap((test): Case[] => [test, { ...test, weights: 'int8' }]);
 
 describe('linear', () => {
   for (const test of cases) {
@@ -126,7 +139,11 @@ describe('linear', () => {
         running.prefill(0, count);
         for (let row = 0; row < count; row++) {
           const error = distance(readRow(running, '$out', row), expected(test, row, row));
-          assert.ok(error < 2e-5, `row ${row} of ${count} is off by ${error}`);
+          // A norm that is off in its last bit may round to the number beside.
+          assert.ok(
+            error < (test.weights === 'int8' && test.norm !== undefined ? 2e-4 : 2e-5),
+            `row ${row} of ${count} is off by ${error}`,
+          );
         }
         if (count > 0 && test.residual !== 'same' && test.out > 1) {
           assert.deepEqual(
@@ -169,5 +186,62 @@ describe('linear', () => {
     }
     assert.deepEqual(readRow(running, '$out', 4), rows(16, 16, 7)[4]);
     assert.deepEqual(readRow(running, '$out', 8), rows(16, 16, 7)[8]);
+  });
+
+  it('adds whole numbers exactly, however many, and as large as they get', async () => {
+    for (const inner of [515, 517, 3072]) {
+      const most = inner * INT8_MOST * inputLevels(inner);
+      assert.ok(most < 2 ** 31);
+      const linear = kernel(
+        'linear',
+        view('$out', 16),
+        { x: view('$in', inner), weight: { weight: '@w' } },
+        { first: 0 },
+      );
+      const buffers = [buffer('$in', inner), buffer('$out', 16)];
+      const weights = [weight('@w', [16, inner], 'int8')];
+      const running = await run(kernelProgram([linear], { buffers, weights }), {
+        '@w': Array.from({ length: 16 * inner }, (_, i) => (i < inner ? 1 : -1)),
+      });
+      writeRow(running, '$in', 0, new Array<number>(inner).fill(-3));
+      running.prefill(0, 1);
+      const one = roundRow(Float32Array.of(1), INT8_MOST).scale;
+      const three = roundRow(Float32Array.of(3), inputLevels(inner)).scale;
+      const expected = Math.fround(Math.fround(most) * Math.fround(one * three));
+      assert.deepEqual(readRow(running, '$out', 0), [-expected, ...new Array<number>(15).fill(expected)]);
+    }
+  });
+
+  it('rounds rows of zeros, of tiny and of odd numbers as the interpreter does', async () => {
+    const inner = 5;
+    const linear = kernel('linear', view('$out', 8), { x: view('$in', inner), weight: { weight: '@w' } }, { first: 0 });
+    const buffers = [buffer('$in', inner), buffer('$out', 8)];
+    const values = numbers(8 * inner, 1);
+    const running = await run(kernelProgram([linear], { buffers, weights: [weight('@w', [8, inner], 'int8')] }), {
+      '@w': values,
+    });
+    const inputs = [
+      [0, 0, 0, 0, 0],
+      [1e-38, 0, -1e-38, 0, 0],
+      [32_767, 0.5, 1.5, -0.5, -1.5],
+      [3e38, -3e38, 1, 2, 3],
+      [NaN, 1, 2, 3, 4],
+      [Infinity, 1, 2, 3, 4],
+    ];
+    for (const x of inputs) {
+      writeRow(running, '$in', 0, x);
+      running.prefill(0, 1);
+      const a = roundRow(Float32Array.from(x), inputLevels(inner));
+      const expected = Array.from({ length: 8 }, (_, o) => {
+        const b = roundRow(Float32Array.from(values.slice(o * inner, (o + 1) * inner)), INT8_MOST);
+        const sum = plainDot([...a.values], [...b.values]);
+        return Math.fround(Math.fround(sum) * Math.fround(a.scale * b.scale)) + 0;
+      });
+      assert.deepEqual(
+        readRow(running, '$out', 0).map((value) => value + 0),
+        expected,
+        `of ${x.join(', ')}`,
+      );
+    }
   });
 });

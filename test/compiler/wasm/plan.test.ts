@@ -11,13 +11,44 @@ function shape(columns: number, options: Partial<ViewShape> = {}): ViewShape {
   return { kind: 'view', stride: Math.ceil(columns / 8) * 32, columns, routed: false, fixedRows: null, ...options };
 }
 
-const plain = { mul: undefined, residual: undefined, bias: false, act: undefined, first: 0 };
+const plain = {
+  weights: 'panels',
+  mul: undefined,
+  residual: undefined,
+  bias: false,
+  act: undefined,
+  first: 0,
+} as const;
 
 describe('planLinear', () => {
   it('counts panels up, and bytes of a panel by the inner size', () => {
     const plan = planLinear({ ...plain, x: shape(768), out: shape(3073) });
     assert.deepEqual([plan.inner, plan.panels, plan.panelBytes], [768, 385, 768 * 32]);
     assert.deepEqual([plan.weightOffset, plan.biasOffset], [0, 0]);
+  });
+
+  it('knows int8 panels: scales, then pairs of columns', () => {
+    const plan = planLinear({ ...plain, weights: 'int8', x: shape(5), out: shape(24), first: 8 });
+    assert.deepEqual([plan.panelBytes, plan.weightOffset, plan.biasOffset], [32 + 3 * 16, 32 + 3 * 16, 32]);
+    assert.equal(plan.gemm, 'i8_gemm_4x8_x5/8_out24');
+  });
+
+  it('lets a GEMV read adjacent panels of f32, and of int8 those that lie a third of the weight apart', () => {
+    const of = (weights: 'panels' | 'int8', columns: number, more: Partial<Parameters<typeof planLinear>[0]> = {}) => {
+      const { tile, step, end, covered } = planLinear({
+        ...plain,
+        weights,
+        x: shape(8),
+        out: shape(columns),
+        ...more,
+      }).gemv;
+      return [tile.panels, tile.apart, step, end, covered];
+    };
+    assert.deepEqual(of('panels', 8 * 11), [4, 1, 4, 8, 8]);
+    assert.deepEqual(of('panels', 8 * 3), [4, 1, 4, 0, 0]);
+    assert.deepEqual(of('int8', 8 * 11), [3, 3, 1, 3, 9]);
+    assert.deepEqual(of('int8', 8 * 2), [3, 0, 1, 0, 0]);
+    assert.deepEqual(of('int8', 8 * 11, { partial: shape(8) }), [4, 1, 4, 8, 8]);
   });
 
   it('starts at the panel of the first column', () => {
@@ -29,7 +60,7 @@ describe('planLinear', () => {
     const x = shape(768, { routed: true });
     const plan = planLinear({ ...plain, x, out: shape(3072), bias: true, act: 'relu' });
     assert.equal(plan.gemm, 'f32_gemm_4x8_x768r_bias_relu_out3072');
-    assert.equal(plan.gemv, 'f32_gemv_1x32_x768r_bias_relu_out3072');
+    assert.equal(plan.gemv.name, 'f32_gemv_1x32_x768r_bias_relu_out3072');
     const part = planLinear({ ...plain, x, out: { ...shape(3072), columns: 1024 }, bias: true, act: 'relu' });
     assert.equal(part.gemm, plan.gemm);
     const gated = planLinear({ ...plain, x: shape(20), out: shape(12), mul: shape(12), residual: x });

@@ -23,6 +23,7 @@ import type {
   View,
   Weight,
 } from '../../../ir/index.ts';
+import { packInt8 } from '../../../compiler/artifact/weight-image.ts';
 import { emitWasm, targetBuffers } from '../../../compiler/wasm/index.ts';
 
 const SEQUENTIAL = { kv: 'absent', revisit: 'overwrite', maxHops: 8 } as const;
@@ -116,6 +117,7 @@ export async function run(
 function packed({ shape, layout }: Pick<Weight, 'shape' | 'layout'>, values: readonly number[]): Float32Array {
   if (layout === 'rows') return Float32Array.from(values);
   const [out = 0, inner = 0] = shape;
+  if (layout === 'int8') return new Float32Array(packInt8(Float32Array.from(values), out, inner).buffer);
   const result = new Float32Array(Math.ceil(out / PANEL) * PANEL * inner);
   for (let o = 0; o < out; o++) {
     for (let k = 0; k < inner; k++) {
