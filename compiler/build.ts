@@ -79,7 +79,7 @@ export async function build(request: BuildRequest): Promise<Built> {
   const input = openInput(request.input, { context: request.context, weights: request.weights });
   try {
     const opened = performance.now();
-    const { network, last, reports } = runPipeline(input, target, request);
+    const { network, last, reports } = runPipeline(input, { target, int8: dtype.int8 }, request);
     if (last.stage !== 'kernel' || last.memory === null) {
       fail('RC0607', 'the passes ended before the program was planned', {
         place: { file: request.input },
@@ -93,7 +93,7 @@ export async function build(request: BuildRequest): Promise<Built> {
     const info = describeProgram(last, {
       family: input.family,
       target: target.name,
-      dtype,
+      dtype: dtype.name,
       tokens: input.tokens,
       labels: input.labels,
     });
@@ -201,7 +201,11 @@ interface Lowered {
 }
 
 /** All passes; keeps the network that is lowered. */
-function runPipeline({ module }: Input, target: Target, request: BuildRequest): Lowered {
+function runPipeline(
+  { module }: Input,
+  { target, int8 }: { readonly target: Target; readonly int8: PassOptions['int8'] },
+  request: BuildRequest,
+): Lowered {
   let network: Network | null = null;
   const passes = pipelinePasses(request.optLevel ?? 'O2').map((pass): Pass => {
     if (pass.stage !== 'lowering') return pass;
@@ -218,6 +222,7 @@ function runPipeline({ module }: Input, target: Target, request: BuildRequest): 
     maxHops: request.maxHops,
     chunk: request.chunk,
     sequences: request.sequences,
+    int8,
     probes: request.probes,
     traffic: request.traffic,
     kvProbes: request.kvProbes,

@@ -1,13 +1,21 @@
 /** @file The targets that `compile` can build for. A new one is a folder with its emitters, and a line here. */
 import { fail } from '../ir/index.ts';
 import type { Buffer, KernelProgram } from '../ir/index.ts';
+import type { PassOptions } from '../passes/index.ts';
 import { emitWasm, targetBuffers } from './wasm/index.ts';
+
+export interface Dtype {
+  readonly name: string;
+  readonly summary: string;
+  /** What is read as int8. */
+  readonly int8?: PassOptions['int8'];
+}
 
 export interface Target {
   readonly name: string;
   readonly summary: string;
   /** Number formats of the weights; the first is the default. */
-  readonly dtypes: readonly string[];
+  readonly dtypes: readonly Dtype[];
   /** Buffers that its kernels need besides the program's own; plan-memory places them. */
   readonly buffers: (program: KernelProgram) => readonly Buffer[];
   /** The module of a program whose memory is planned, those buffers included. */
@@ -17,7 +25,11 @@ export interface Target {
 const wasmSimd: Target = {
   name: 'wasm-simd',
   summary: 'WebAssembly with 128-bit SIMD, one thread: browsers, Node, edge runtimes',
-  dtypes: ['fp32'],
+  dtypes: [
+    { name: 'fp32', summary: 'everything as the checkpoint has it' },
+    { name: 'q8-head', int8: 'head', summary: 'the head as int8, and the embedding that shares its weights' },
+    { name: 'q8', int8: 'all', summary: 'the head and all linear maps of entry and blocks as int8, routers as fp32' },
+  ],
   buffers: targetBuffers,
   emit: emitWasm,
 };
@@ -28,14 +40,14 @@ export const targets: readonly Target[] = [wasmSimd];
  * The target and the number format of these names.
  * @throws RadialError RC1009 for a target that is not there, or that lacks the format
  */
-export function findTarget(name = wasmSimd.name, dtype?: string): { readonly target: Target; readonly dtype: string } {
+export function findTarget(name = wasmSimd.name, dtype?: string): { readonly target: Target; readonly dtype: Dtype } {
   const target = targets.find((candidate) => candidate.name === name);
   if (target === undefined) {
     return fail('RC1009', `there is no target ${JSON.stringify(name)}`, { help: 'radialc targets lists them' });
   }
-  const found = dtype === undefined ? target.dtypes[0] : target.dtypes.find((known) => known === dtype);
+  const found = dtype === undefined ? target.dtypes[0] : target.dtypes.find((known) => known.name === dtype);
   if (found !== undefined) return { target, dtype: found };
   return fail('RC1009', `target ${name} has no dtype ${JSON.stringify(dtype)}`, {
-    help: `it has ${target.dtypes.join(', ')}`,
+    help: `it has ${target.dtypes.map((known) => known.name).join(', ')}`,
   });
 }

@@ -48,8 +48,9 @@ export function buildRequest(input: string, options: BuildOptions): BuildRequest
     prefillChunkSize: chunk,
     sequences,
     weights,
+    dtype,
   } = options;
-  return { input, route, kv, revisit, maxHops, optLevel, context, chunk, sequences, weights };
+  return { input, route, kv, revisit, maxHops, optLevel, context, chunk, sequences, weights, dtype };
 }
 
 /**
@@ -89,4 +90,5 @@ const buildFlags = {
   prefillChunkSize: '--prefill-chunk-size',
   sequences: '--sequences',
   weights: '--weights',
+  dtype: '--dtype',
 } satisfies Record<keyof BuildOptions, string>;

@@ -25,6 +25,7 @@ export interface BuildOptions extends RoutingOptions {
   readonly prefillChunkSize?: number;
   readonly sequences?: number;
   readonly weights?: string;
+  readonly dtype?: string;
 }
 
 export type OptLevel = 'O0' | 'O1' | 'O2';
@@ -56,6 +57,7 @@ export function addBuildOptions(command: Command): Command {
     .option('--context-window-size <n>', 'most positions (default: what the model has)', wholeNumber(1))
     .option('--prefill-chunk-size <n>', 'tokens that prefill takes at a time', wholeNumber(1))
     .option('--sequences <n>', 'sequences that the program holds and steps together (default: 1)', wholeNumber(1))
+    .option('--dtype <dtype>', 'number format of the weights, see `radialc targets` (default: fp32)')
     .option('--weights <dir>', 'for a .rir file: the folder with the tensors that it names');
 }
 

@@ -36,8 +36,9 @@ export async function openReferenceOf(
 
 /** The edges of a text are its own, as long as they are those of the program. */
 function referenceOptions(info: ProgramInfo, checkpoint: string): BuildOptions {
-  const { routing, shapes, task } = info;
+  const { routing, shapes, task, dtype } = info;
   return {
+    dtype,
     ...(!checkpoint.endsWith('.rir') && { route: routeOf(info) }),
     kv: routing.kv,
     revisit: routing.revisit,

@@ -16,6 +16,7 @@ import type { ForwardResult, Ids, Pixels, Route } from '../../runtime/index.ts';
 import { readArtifactIr } from '../artifact/index.ts';
 import { openInput } from '../input.ts';
 import { passRoute } from '../route.ts';
+import { findTarget } from '../targets.ts';
 import { isArtifact, refuseBuildOptions, refuseTextOptions } from './model.ts';
 import type { BuildOptions } from './options.ts';
 
@@ -48,11 +49,12 @@ export async function openReference(path: string, options: BuildOptions): Promis
     }
     if (path.endsWith('.rir')) checkSize(input.module, path);
     const { kv, revisit, maxHops } = options;
+    const { int8 } = findTarget(undefined, options.dtype).dtype;
     const route = passRoute(options.route, input.module, path);
-    const { module } = runPasses(input.module, passesNamed(['radialize']), {
-      options: { route, kv, revisit, maxHops },
+    const { module } = runPasses(input.module, passesNamed(['radialize', 'quantize']), {
+      options: { route, kv, revisit, maxHops, int8 },
     });
-    if (module.stage !== 'network') throw new Error('internal: radialize has lowered the network');
+    if (module.stage !== 'network') throw new Error('internal: these passes have lowered the network');
     readStored(module, input.source);
     return referenceOf(module, input.source, () => {
       input.close();

@@ -18,7 +18,6 @@ import { readTraffic } from '../route-file.ts';
 interface CompileCommandOptions extends FormatOptions, BuildOptions {
   readonly output: string;
   readonly target: string;
-  readonly dtype: string;
   readonly dumpPhasesTo?: string;
   readonly printIrAfter?: readonly string[];
   readonly compileFrom?: string;
@@ -34,8 +33,7 @@ export function compileCommand(io: Io): Command {
     .description('compile a checkpoint folder, or IR text, to a program that runs by itself')
     .argument('<input>', 'a folder with config.json and model.safetensors, or a .rir file')
     .requiredOption('-o, --output <dir>', 'the folder to make; a program that is there is replaced', folderName)
-    .option('--target <target>', 'see `radialc targets`', 'wasm-simd')
-    .option('--dtype <dtype>', 'number format of the weights', 'fp32');
+    .option('--target <target>', 'see `radialc targets`', 'wasm-simd');
   return addBuildOptions(command)
     .addOption(routesOption('recorded routes: blocks that mostly follow one another become a straight line'))
     .option('--dump-phases-to <dir>', 'write the module before the first pass and after each')
@@ -50,7 +48,7 @@ export function compileCommand(io: Io): Command {
       '\nExamples:\n  $ radialc compile ./opt-125m -o ./out\n  $ radialc compile ./opt-125m -o ./out --route external --kv latest --max-hops 32\n' +
         '  $ radialc compile ./opt-125m -o ./out --dump-phases-to ./phases --timing\n' +
         '  $ radialc compile ./gated -o ./out --routes routes.jsonl\n' +
-        '  $ radialc compile ./phases/11.fuse-norm.rir --compile-from fuse-norm --weights ./opt-125m -o ./out',
+        '  $ radialc compile ./phases/12.fuse-norm.rir --compile-from fuse-norm --weights ./opt-125m -o ./out',
     )
     .action(async (input: string, options: CompileCommandOptions) => {
       refuseTextOptions(input, { '--compile-from': options.compileFrom });
@@ -60,7 +58,6 @@ export function compileCommand(io: Io): Command {
         const request = {
           ...buildRequest(input, options),
           target: options.target,
-          dtype: options.dtype,
           counters: options.counters,
           traffic: trafficFor(options),
           manager: managerOptions(options, io),

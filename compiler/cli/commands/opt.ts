@@ -55,11 +55,12 @@ function optimise(path: string, options: OptOptions, io: Io): void {
     const passes =
       options.passes === undefined ? pipelinePasses(options.optLevel ?? 'O2') : passesNamed(options.passes.split(','));
     const { kv, revisit, maxHops, prefillChunkSize: chunk } = options;
+    const { target, dtype } = findTarget(undefined, options.dtype);
     const route = options.route && passRoute(options.route, input.module, path);
     const stop = options.stopAfter;
     const traffic = options.routes === undefined ? undefined : readTraffic(options.routes).traffic;
     const { module, reports } = runPasses(input.module, passes, {
-      options: { route, kv, revisit, maxHops, chunk, traffic, extraBuffers: findTarget().target.buffers },
+      options: { route, kv, revisit, maxHops, chunk, traffic, int8: dtype.int8, extraBuffers: target.buffers },
       ...(stop !== undefined && { stopAfter: /^\d+$/.test(stop) ? Number(stop) : stop }),
       ...(options.printAfter !== undefined && printAfter(options.printAfter, io)),
     });

@@ -22,7 +22,8 @@ export function targetsCommand(io: Io): Command {
         return;
       }
       for (const { name, summary, dtypes } of targets) {
-        io.out(`${name.padEnd(12)} ${summary} (dtypes: ${dtypes.join(', ')})`);
+        io.out(`${name.padEnd(12)} ${summary}; number formats (--dtype) of the weights:`);
+        for (const dtype of dtypes) io.out(`  ${dtype.name.padEnd(10)} ${dtype.summary}`);
       }
     });
 }

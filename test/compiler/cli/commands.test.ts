@@ -77,7 +77,9 @@ describe('radialc init', () => {
 describe('radialc targets', () => {
   it('lists the targets', async () => {
     const text = await ok('targets');
-    for (const { name, dtypes } of targets) assert.ok(text.includes(name) && text.includes(dtypes.join(', ')));
+    for (const { name, dtypes } of targets) {
+      assert.ok([name, ...dtypes.map((dtype) => dtype.name)].every((word) => text.includes(word)));
+    }
     assert.deepEqual(await okJson('targets'), JSON.parse(JSON.stringify(targets)));
   });
 });

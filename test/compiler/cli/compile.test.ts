@@ -12,6 +12,8 @@ interface ManifestShape {
     readonly routing: { readonly kv: string; readonly revisit: string; readonly maxHops: number };
     readonly shapes: { readonly context: number };
     readonly target: string;
+    readonly dtype: string;
+    readonly memory: { readonly weightsBytes: number };
   };
 }
 
@@ -83,8 +85,8 @@ describe('radialc compile', () => {
     await ok('compile', at('model'), '-o', at('whole'), '--dump-phases-to', at('phases'), '--route', 'external');
     const phases = readdirSync(at('phases')).sort();
     assert.equal(phases[0], '00.input.rir');
-    assert.equal(phases.at(-1), '19.plan-memory.rir');
-    assert.equal(phases.length, 20);
+    assert.equal(phases.at(-1), '20.plan-memory.rir');
+    assert.equal(phases.length, 21);
     const wasm = readFileSync(at('whole', 'model.wasm'));
     for (const phase of phases) {
       const [n = ''] = phase.split('.');
@@ -203,6 +205,29 @@ describe('radialc compile', () => {
       assert.equal(program.shapes.context, 20);
     }
     assert.equal((await routing()).target, 'wasm-simd');
+  });
+
+  it('stores weights as int8, of the head or of all linears', async () => {
+    const of = async (
+      dtype: string,
+    ): Promise<{ readonly dtype: string; readonly bytes: number; readonly int8: number }> => {
+      await ok('compile', at('model'), '-o', at(dtype), '--dtype', dtype);
+      const { program } = readJson(at(dtype, 'manifest.json')) as ManifestShape;
+      const kernels = readFileSync(at(dtype, 'kernels.rir'), 'utf8');
+      return {
+        dtype: program.dtype,
+        bytes: program.memory.weightsBytes,
+        int8: kernels.match(/^weight .* : int8/gm)?.length ?? 0,
+      };
+    };
+    const [fp32, head, all] = [await of('fp32'), await of('q8-head'), await of('q8')];
+    assert.deepEqual([fp32.dtype, head.dtype, all.dtype], ['fp32', 'q8-head', 'q8']);
+    assert.deepEqual([fp32.int8, head.int8], [0, 1]);
+    assert.ok(all.int8 > head.int8 && all.bytes < head.bytes && head.bytes < fp32.bytes);
+    assert.match(
+      await ok('opt', at('model'), '--dtype=q8-head', '--stop-after=quantize'),
+      /linear\(%x, @\S+, .*weights: "int8"\}\n {2}yield/,
+    );
   });
 
   it('compiles IR text that needs no weights', async () => {
