@@ -3,11 +3,13 @@
  * blocks (width 768): decode time with all gates asked and open, beside the program without gates; and, where routes are
  * given, with these routes replayed.
  *
- *     npm run bench:gates -- [--routes FILE] [--prompts 64,512,1024] [--new 32] [--out test/bench/results/gates.json]
+ *     npm run bench:gates -- [--routes FILE] [--prompts 64,512,1024] [--new 32] [--dtype fp32|q8-head|q8] \
+ *       [--out test/bench/results/gates.json]
  *
  * FILE is what `radialc run --record` writes for a model of 24 blocks: its walks are taken in order, for the prompt and for
  * what is timed. Programs are instantiated in one process and take turns token by token; what counts is the median ratio of
- * the pairs. The head, 31 % of the weights, is always computed in full; ratios without it are given beside.
+ * the pairs. The head, 31 % of the weights, is always computed in full; ratios without it are given beside. All programs of
+ * a run have the same number format.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -35,6 +37,7 @@ const { values: options } = parseArgs({
     routes: { type: 'string' },
     prompts: { type: 'string', default: '64,512,1024' },
     new: { type: 'string', default: '32' },
+    dtype: { type: 'string', default: 'fp32' },
     out: { type: 'string', default: fileURLToPath(new URL('results/gates.json', import.meta.url)) },
   },
 });
@@ -108,7 +111,7 @@ try {
   const gatedBlocks = Array.from({ length: BLOCKS }, (_, id) => id);
   writeRouters(checkpoint, { ...gates, blocks: BLOCKS, gatedBlocks, maxHops: BLOCKS, kv: 'latest' }, WIDTH);
   const open = async (route: 'sequential' | 'learned'): Promise<Program> => {
-    const built = await build({ input: checkpoint, route });
+    const built = await build({ input: checkpoint, route, dtype: options.dtype });
     try {
       return await start(built);
     } finally {
@@ -123,8 +126,8 @@ try {
     .split(',')
     .map((prompt) => measure({ dense, gated, replayed }, Number(prompt), walks));
   const report = {
-    what: 'decode milliseconds a token, OPT-125M shape, random weights, fp32, a linear gate before each of 24 blocks',
-    command: `npm run bench:gates -- ${options.routes === undefined ? '' : '--routes FILE '}--prompts ${options.prompts} --new ${options.new}`,
+    what: `decode milliseconds a token, OPT-125M shape, random weights, ${options.dtype}, a linear gate before each of 24 blocks`,
+    command: `npm run bench:gates -- ${options.routes === undefined ? '' : '--routes FILE '}--prompts ${options.prompts} --new ${options.new} --dtype ${options.dtype}`,
     seed: SEED,
     environment: { node: process.version, v8: process.versions.v8, cpu: cpus()[0]?.model ?? '', cores: cpus().length },
     bounds: { gates: 1 + GATE_BOUND, depthSlack: DEPTH_SLACK },
