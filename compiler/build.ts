@@ -23,7 +23,7 @@ import { packageVersion } from './package-info.ts';
 import { passRoute } from './route.ts';
 import type { RouteOption } from './route.ts';
 import { findTarget } from './targets.ts';
-import type { Target } from './targets.ts';
+import type { Dtype, Target } from './targets.ts';
 
 export interface BuildRequest {
   /** A checkpoint folder, or a module as text (`*.rir`) of either stage. */
@@ -87,13 +87,14 @@ export async function build(request: BuildRequest): Promise<Built> {
       });
     }
     requireBuffers(last, target, request.input);
+    const format = formatOf(last, { target, asked: dtype, reports, file: request.input });
     const lowered = performance.now();
     request.signal?.throwIfAborted();
     const wasm = await target.emit(last, { counters: request.counters ?? false });
     const info = describeProgram(last, {
       family: input.family,
       target: target.name,
-      dtype: dtype.name,
+      dtype: format,
       tokens: input.tokens,
       labels: input.labels,
     });
@@ -178,6 +179,29 @@ function metafileOf(input: string, output: string, built: Built, stages: Metafil
     stages,
     passes,
   };
+}
+
+interface Asked {
+  readonly target: Target;
+  readonly asked: Dtype;
+  readonly reports: readonly PassReport[];
+  readonly file: string;
+}
+
+/** The name of the program's number format: what was asked for, or what a text has brought along. */
+function formatOf({ bodies, blocks, weights }: KernelProgram, { target, asked, reports, file }: Asked): string {
+  if (asked.int8 !== undefined && !reports.some(({ name }) => name === 'quantize')) {
+    fail('RC1009', `the text is from after the pass quantize, which makes ${asked.name} programs`, {
+      place: { file },
+      help: 'compile the text from before it, or leave --dtype out',
+    });
+  }
+  if (asked.int8 !== undefined || weights.every(({ layout }) => layout !== 'int8')) return asked.name;
+  const ofBlocks = new Set(blocks.map(({ body }) => body));
+  const isNarrow = bodies.some(
+    ({ name, formals }) => ofBlocks.has(name) && formals.some(({ layout }) => layout === 'int8'),
+  );
+  return target.dtypes.find(({ int8 }) => int8 === (isNarrow ? 'all' : 'head'))?.name ?? asked.name;
 }
 
 /** A text that was placed in memory already must have the target's buffers too. */

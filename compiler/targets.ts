@@ -26,9 +26,18 @@ const wasmSimd: Target = {
   name: 'wasm-simd',
   summary: 'WebAssembly with 128-bit SIMD, one thread: browsers, Node, edge runtimes',
   dtypes: [
-    { name: 'fp32', summary: 'everything as the checkpoint has it' },
-    { name: 'q8-head', int8: 'head', summary: 'the head as int8, and the embedding that shares its weights' },
-    { name: 'q8', int8: 'all', summary: 'the head and all linear maps of entry and blocks as int8, routers as fp32' },
+    { name: 'fp32', summary: 'everything as f32; the default' },
+    {
+      name: 'q8-head',
+      int8: 'head',
+      summary:
+        'the linear maps of the exit, which make the logits, as int8, and an embedding that shares their weights',
+    },
+    {
+      name: 'q8',
+      int8: 'all',
+      summary: 'all linear maps as int8 but those of routers, and an embedding that shares weights with one',
+    },
   ],
   buffers: targetBuffers,
   emit: emitWasm,

@@ -140,7 +140,8 @@ export const verifyCodes = {
   },
   RC0520: {
     title: 'Wrong weight',
-    explanation: 'A weight of a program is one of its constants, with the same shape; a weight in panels is a matrix.',
+    explanation:
+      'A weight of a program is one of its constants, with the same shape; a weight in panels or int8 is a matrix.',
   },
   RC0521: {
     title: 'Wrong buffer',

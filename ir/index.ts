@@ -28,6 +28,6 @@ export { printModule } from './text/print.ts';
 export { verifyModule } from './verify/module.ts';
 export { checkNetwork } from './verify/network.ts';
 export { createRandom, normals } from './random.ts';
-export { INT8_MOST, inputLevels, LEAST_PEAK, roundRow } from './int8.ts';
+export { INT8_MOST, inputLevels, LEAST_PEAK, readsInt8, roundRow } from './int8.ts';
 export type { RoundedRow } from './int8.ts';
 export * from './interpreter/index.ts';

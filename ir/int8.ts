@@ -4,6 +4,7 @@
  * Each row of the weight is a scale times whole numbers of at most 127, each row of the input a scale times whole numbers of
  * at most `inputLevels`. These are as many as leave every sum of products within 32 bits: a target may add in any order.
  */
+import type { Attrs } from './tensor-type.ts';
 
 /** Largest whole number of a weight row. */
 export const INT8_MOST = 127;
@@ -36,4 +37,9 @@ export function roundRow(row: Float32Array | Int32Array, most: number): RoundedR
   // What is not a number becomes 0.
   for (let i = 0; i < row.length; i++) values[i] = Math.fround((row[i] ?? 0) * factor) + EVEN - EVEN;
   return { scale: Math.fround(Math.fround(peak) / most), values };
+}
+
+/** Whether an op reads its weight as int8. */
+export function readsInt8({ attrs }: { readonly attrs: Attrs }): boolean {
+  return attrs['weights'] === 'int8';
 }

@@ -15,12 +15,13 @@ export interface Pipeline {
 export const pipelines = {
   O0: {
     summary: 'What has to be: edges as asked for, kernels, memory.',
-    network: ['radialize', 'fold-constants', 'insert-probes', 'insert-kv-probes', 'quantize'],
+    network: ['quantize', 'radialize', 'fold-constants', 'insert-probes', 'insert-kv-probes'],
     kernel: ['plan-kv-cache', 'plan-memory'],
   },
   O1: {
     summary: 'Nothing twice and nothing unused; each op still its own kernel.',
     network: [
+      'quantize',
       'canonicalise',
       'fold-constants',
       'cse',
@@ -30,7 +31,6 @@ export const pipelines = {
       'fold-single-successor',
       'insert-probes',
       'insert-kv-probes',
-      'quantize',
       'dce',
     ],
     kernel: ['plan-kv-cache', 'plan-memory'],
@@ -38,6 +38,7 @@ export const pipelines = {
   O2: {
     summary: 'Few large kernels.',
     network: [
+      'quantize',
       'canonicalise',
       'fold-constants',
       'cse',
@@ -51,7 +52,6 @@ export const pipelines = {
       'canonicalise',
       'fuse-norm',
       'fuse-epilogue',
-      'quantize',
       'dce',
     ],
     kernel: ['fuse-router', 'form-traces', 'plan-kv-cache', 'plan-memory'],

@@ -21,6 +21,7 @@ import { radialize } from './network/radialize.ts';
 import type { KernelPass, NetworkPass, Pass } from './pass.ts';
 
 export const networkPasses = {
+  quantize,
   canonicalise,
   'fold-constants': foldConstants,
   cse,
@@ -33,7 +34,6 @@ export const networkPasses = {
   'fuse-qkv': fuseQkv,
   'fuse-norm': fuseNorm,
   'fuse-epilogue': fuseEpilogue,
-  quantize,
 } satisfies Record<string, NetworkPass>;
 
 export const kernelPasses = {

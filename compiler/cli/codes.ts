@@ -80,7 +80,8 @@ export const cliCodes = {
     explanation: '`run --prompts FILE` reads UTF-8 text with a prompt on each line; empty lines are left out.',
   },
   RC1009: {
-    title: 'a target or a number format that does not exist',
-    explanation: '`radialc targets` lists what programs can be built for.',
+    title: 'a target or a number format that cannot be had',
+    explanation:
+      '`radialc targets` lists what programs can be built for. Number formats are made of networks: a text from after the pass quantize has its own.',
   },
 } satisfies Record<DiagnosticCode, CodeInfo>;

@@ -5,7 +5,7 @@ import type { Activation } from '../ops/math.ts';
 import type { Attrs, TensorType } from '../tensor-type.ts';
 import type { WeightSource } from '../weights.ts';
 import { normals } from '../random.ts';
-import { INT8_MOST, inputLevels, roundRow } from '../int8.ts';
+import { INT8_MOST, inputLevels, readsInt8, roundRow } from '../int8.ts';
 import { activationFunctions } from './functions.ts';
 import { concat, patchify, slice, transpose } from './layout.ts';
 import { columnsOf, mapTensor, rowOf, rowsOf, tensor } from './tensor.ts';
@@ -101,7 +101,7 @@ const evaluators: Readonly<Record<OpKind, Evaluator>> = {
     const data = new Float32Array(ids.data.length * columnsOf(table));
     ids.data.forEach((id, i) => {
       const row = rowOf(table, id + offset);
-      data.set(isInt8(call) ? onGrid(row) : row, i * columnsOf(table));
+      data.set(readsInt8(call) ? onGrid(row) : row, i * columnsOf(table));
     });
     return tensor([ids.data.length, columnsOf(table)], data);
   },
@@ -215,7 +215,7 @@ function linear(call: Call): Tensor {
     call.attrs['act'] === undefined ? undefined : activationFunctions[stringAttr(call.attrs, 'act') as Activation];
   const [out = 0] = weight.shape;
   const rows = rowsOf(x);
-  const product = isInt8(call) ? int8Products(x, weight) : products(x, weight);
+  const product = readsInt8(call) ? int8Products(x, weight) : products(x, weight);
   const data = new Float32Array(rows * out);
   for (let r = 0; r < rows; r++) {
     for (let o = 0; o < out; o++) {
@@ -253,10 +253,6 @@ function int8Products(x: Tensor, weight: Tensor): Product {
     const sum = a.values.reduce((total, value, k) => total + value * (b.values[k] ?? 0), 0);
     return Math.fround(Math.fround(sum) * Math.fround(a.scale * b.scale));
   };
-}
-
-function isInt8({ attrs }: Call): boolean {
-  return attrs['weights'] === 'int8';
 }
 
 /** The row of a table, as int8 can hold it. */

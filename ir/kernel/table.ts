@@ -34,7 +34,7 @@ const specs = {
   },
   linear: {
     summary:
-      'out = residual + probability · mul · act(norm(x) · weightᵀ + bias). Weight in panels. Writes whole panels: out starts at column 0, ' +
+      'out = residual + probability · mul · act(norm(x) · weightᵀ + bias). Weight in panels or int8. Writes whole panels: out starts at column 0, ' +
       'or has a multiple of PANEL columns. `first` is the first output column of the weight that is computed. With a scorer it ' +
       'also writes to `partial` what `score` needs of the row that it makes: in four lanes each, out · scorer and out · out.',
     out: true,

@@ -1,5 +1,5 @@
 /** @file Elementwise ops, norms and the linear map with everything that may be fused into it. */
-import { inputLevels } from '../int8.ts';
+import { inputLevels, readsInt8 } from '../int8.ts';
 import { elements, expectRank, f32, formatType, sameShape, sameType } from './spec.ts';
 import type { OpShape, OpSpec } from './spec.ts';
 import type { Dim, TensorType } from '../tensor-type.ts';
@@ -53,7 +53,7 @@ function inferLinear({ operands: [x, weight], extras, attrs }: OpShape): TensorT
   const [rows, width] = x.shape as [Dim, Dim];
   const [out, inner] = weight.shape as [Dim, Dim];
   if (width !== inner) return `x is ${formatType(x)}, but the weight ${formatType(weight)} takes rows of ${inner}`;
-  if (attrs['weights'] === 'int8' && inputLevels(Number(inner)) < 1) return `rows of ${inner} are too long for int8`;
+  if (readsInt8({ attrs }) && inputLevels(Number(inner)) < 1) return `rows of ${inner} are too long for int8`;
   const result = f32(rows, out);
   for (const [name, type] of Object.entries(extras)) {
     const expected = name === 'bias' ? f32(out) : name === 'gain' || name === 'shift' ? f32(width) : result;

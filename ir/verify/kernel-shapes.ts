@@ -1,4 +1,5 @@
 /** @file Invariant 8 of kernel programs: how the columns of a kernel's views and the shapes of its weights fit together. */
+import { inputLevels } from '../int8.ts';
 import { PARTIAL_COLUMNS } from '../kernel/control.ts';
 import type { KernelKind } from '../kernel/table.ts';
 import { isView, PANEL } from '../kernel/types.ts';
@@ -79,7 +80,7 @@ class Shapes {
     return `${name} has shape [${this.shape(name).join(', ')}], expected [${expected.join(', ')}]`;
   }
 
-  /** Only matrices that a linear or an embedding reads may be in panels. */
+  /** Only matrices that a linear or an embedding reads may be in panels or int8. */
   expectRows(...names: readonly string[]): string | undefined {
     const wrong = names.find((name) => ['panels', 'int8'].includes(this.layout(name)));
     return wrong === undefined ? undefined : `${wrong} is in ${this.layout(wrong)}, expected rows`;
@@ -94,6 +95,7 @@ function linear(k: Shapes): string | undefined {
   const [out = 0, inner = 0] = k.shape('weight');
   const first = k.attr('first');
   if (k.layout('weight') === 'rows') return 'the weight is in rows, expected panels or int8';
+  if (k.layout('weight') === 'int8' && inputLevels(inner) < 1) return `rows of ${inner} are too long for int8`;
   if (first % PANEL !== 0) return `first is ${first}, expected a multiple of ${PANEL}`;
   if (first + k.out > out) return `columns up to ${first + k.out} are computed of a weight with ${out}`;
   if (k.outView?.from !== 0 && k.out % PANEL !== 0) {

@@ -7,7 +7,7 @@
  *  2. Blocks have distinct whole numbers up to 32,767 and stand in ascending order. (RC0502)
  *  3. Constants are valid as in a network; constants, weights, buffers, bodies and the formals of a body have distinct
  *     names. (RC0503 to RC0509)
- *  4. A weight is a constant of its shape; panels are made of a matrix. (RC0520)
+ *  4. A weight is a constant of its shape; panels and int8 are made of a matrix. (RC0520)
  *  5. Buffers have whole numbers of rows and columns, at least 1 each. (RC0521)
  *  6. A kernel has the inputs, the output and the attributes that the kernel table says. (RC0522, RC0507)
  *  7. Views lie inside their buffers, which hold numbers of the right kind; ids and positions are those of the chunk, in
@@ -148,7 +148,7 @@ function checkWeight(
     );
   }
   if (layout !== 'rows' && shape.length !== 2) {
-    findings.add({ code: 'RC0520', message: `panels are made of a matrix, not of rank ${shape.length}` }, subject);
+    findings.add({ code: 'RC0520', message: `${layout} are made of a matrix, not of rank ${shape.length}` }, subject);
   }
 }
 

@@ -1,5 +1,5 @@
 /** @file What a network costs, by its op table: floating-point operations and weights of each region. */
-import { constsByName, elements, globalsOf, isGlobal, opSpecs, regions } from '../../ir/index.ts';
+import { constsByName, elements, globalsOf, isGlobal, opSpecs, readsInt8, regions, uses } from '../../ir/index.ts';
 import type { BlockId, Const, Global, Load, Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
 
 const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
@@ -52,11 +52,13 @@ export function costOf(network: Network, load: Load = { rows: 1, cached: 1 }): N
   return { entry, hub, blocks, exit, total: { flops, ...weightsOf(regions(network), consts) } };
 }
 
+/** What is read in both formats is stored in both. */
 function weightsOf(of: readonly Region[], consts: ReadonlyMap<Global, Const>): Omit<RegionCost, 'flops'> {
-  const narrow = new Set(
-    of.flatMap(({ ops }) =>
-      ops.flatMap(({ attrs, operands }) => (attrs['weights'] === 'int8' ? operands.slice(1) : [])),
-    ),
+  const ops = of.flatMap((region) => region.ops);
+  const weightReadBy = (op: Op): readonly Global[] => (readsInt8(op) ? op.operands.slice(1).filter(isGlobal) : []);
+  const int8 = new Set(ops.flatMap(weightReadBy));
+  const others = new Set(
+    ops.flatMap((op) => uses(op).filter((ref) => isGlobal(ref) && !weightReadBy(op).includes(ref))),
   );
   let [parameters, weightBytes] = [0, 0];
   for (const name of new Set(of.flatMap(globalsOf))) {
@@ -64,7 +66,8 @@ function weightsOf(of: readonly Region[], consts: ReadonlyMap<Global, Const>): O
     if (type === undefined) continue;
     const numbers = elements(type, 0);
     parameters += numbers;
-    weightBytes += narrow.has(name) ? numbers + FLOAT_BYTES * Number(type.shape[0]) : FLOAT_BYTES * numbers;
+    if (int8.has(name)) weightBytes += numbers + FLOAT_BYTES * Number(type.shape[0]);
+    if (others.has(name)) weightBytes += FLOAT_BYTES * numbers;
   }
   return { parameters, weightBytes };
 }

@@ -166,7 +166,7 @@ function endsInHidden({ kernels }: Body, columns: number): boolean {
   return last?.kind === 'linear' && isWhole && columns % PANEL === 0 && !('scorer' in last.inputs);
 }
 
-/** The gate of a block, if it is one linear behind an RMS norm. */
+/** The gate of a block, if it is one linear in f32 behind an RMS norm. */
 function linearGate({ bodies }: KernelProgram, block: BlockInstance): LinearGate | undefined {
   const { gate } = block;
   const body = bodies.find(({ name }) => name === gate?.body);
@@ -178,10 +178,11 @@ function linearGate({ bodies }: KernelProgram, block: BlockInstance): LinearGate
   if (norm !== 'rms' || act !== undefined || Object.keys(others).length > 0 || kernel.out?.columns !== 1) {
     return undefined;
   }
-  const actual = (input: typeof weight): Global | undefined =>
-    input === undefined || isView(input)
-      ? undefined
-      : gate.args[body.formals.findIndex(({ name }) => name === input.weight)];
+  const formal = (input: typeof weight): number =>
+    input === undefined || isView(input) ? -1 : body.formals.findIndex(({ name }) => name === input.weight);
+  // A scorer is not rounded.
+  if (body.formals[formal(weight)]?.layout !== 'panels') return undefined;
+  const actual = (input: typeof weight): Global | undefined => gate.args[formal(input)];
   const [own, unit] = [actual(weight), actual(gain)];
   if (own === undefined || unit === undefined) return undefined;
   const { columns } = x;

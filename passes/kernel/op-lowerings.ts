@@ -9,6 +9,7 @@ import {
   numberAttr,
   PROBE_COLUMNS,
   PROBES,
+  readsInt8,
   sameType,
 } from '../../ir/index.ts';
 import type { Attrs, Op, OpKind, View } from '../../ir/index.ts';
@@ -41,7 +42,7 @@ export const lowerings: Readonly<Record<OpKind, OpLowering>> = {
   linear,
   embed: (op, code) => {
     const [ids, table] = op.operands;
-    const inputs = { ids: code.view(ids, op.kind), table: code.table(table, isInt8(op), op.kind) };
+    const inputs = { ids: code.view(ids, op.kind), table: code.table(table, readsInt8(op), op.kind) };
     code.emit(op, 'embed', inputs, ofKernel(op.attrs));
   },
   patchify,
@@ -124,10 +125,6 @@ function norm(op: Op, code: Code, name: 'layer' | 'rms'): void {
   code.emit(op, 'norm', inputs, { norm: name, eps: numberAttr(op.attrs, 'eps') });
 }
 
-function isInt8({ attrs }: Op): boolean {
-  return attrs['weights'] === 'int8';
-}
-
 /** Kernels see the layout of their weight. */
 function ofKernel({ weights: _, ...attrs }: Attrs): Attrs {
   return attrs;
@@ -140,7 +137,7 @@ function linear(op: Op, code: Code): void {
   const view = (ref: typeof bias) => (ref === undefined ? undefined : code.view(ref, op.kind));
   const inputs = {
     x: code.view(x, op.kind),
-    weight: code.weight(weight, isInt8(op) ? 'int8' : 'panels', op.kind),
+    weight: code.weight(weight, readsInt8(op) ? 'int8' : 'panels', op.kind),
     bias: row(bias),
     gain: row(gain),
     shift: row(shift),

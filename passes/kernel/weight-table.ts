@@ -4,11 +4,12 @@
  * A constant that a linear multiplies with is stored in panels, and an embedding reads it there too. Should something
  * else read it as well, in rows or in int8, that is stored besides, as a constant of its own.
  */
-import { constsByName, isGlobal, regions } from '../../ir/index.ts';
+import { constsByName, isGlobal, readsInt8, regions, uses } from '../../ir/index.ts';
 import type { Const, Global, Network, Op, Weight, WeightLayout } from '../../ir/index.ts';
 
 export class WeightTable {
   readonly #consts: ReadonlyMap<Global, Const>;
+  /** Of what linears multiply with in f32, and of what is read in int8 only. */
   readonly #panels: ReadonlySet<Global>;
   readonly #int8: ReadonlySet<Global>;
   readonly #weights = new Map<Global, Weight>();
@@ -17,11 +18,12 @@ export class WeightTable {
   constructor(network: Network) {
     this.#consts = constsByName(network);
     const ops = regions(network).flatMap((region) => region.ops);
-    const [int8, others] = [ops.filter(isInt8), ops.filter((op) => op.kind === 'linear' && !isInt8(op))].map(
-      (readers) => new Set(readers.flatMap(({ operands }) => operands.slice(1).filter(isGlobal))),
-    );
-    this.#int8 = int8 ?? new Set();
-    this.#panels = others ?? new Set();
+    const weightsOf = (readers: readonly Op[]): readonly Global[] =>
+      readers.flatMap(({ operands }) => operands.slice(1).filter(isGlobal));
+    const plain = ops.filter((op) => !readsInt8(op));
+    const others = new Set([...plain.flatMap(uses), ...ops.flatMap(({ extras }) => Object.values(extras))]);
+    this.#panels = new Set(weightsOf(plain.filter(({ kind }) => kind === 'linear')));
+    this.#int8 = new Set(weightsOf(ops.filter(readsInt8)).filter((constant) => !others.has(constant)));
   }
 
   readonly isPanels = (constant: Global): boolean => this.#panels.has(constant);
@@ -55,7 +57,7 @@ export class WeightTable {
     return found;
   }
 
-  /** The layout under whose weight the constant has its own name. */
+  /** The layout under whose weight the constant has its own name: never the rounded one where someone reads the numbers. */
   #home(constant: Global): WeightLayout {
     return this.isPanels(constant) ? 'panels' : this.#int8.has(constant) ? 'int8' : 'rows';
   }
@@ -73,8 +75,4 @@ export class WeightTable {
     });
     return name;
   }
-}
-
-function isInt8({ kind, attrs }: Op): boolean {
-  return (kind === 'linear' || kind === 'embed') && attrs['weights'] === 'int8';
 }

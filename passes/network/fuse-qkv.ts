@@ -8,9 +8,9 @@
  *                                             %4 = attention(%1, %2, %3)
  *
  * The linears may reach the attention through rope. A bias that is missing in some is zeros. Not: linears of different x,
- * with anything fused into them but a bias, that something else reads too, or of which two are the same.
+ * with anything fused into them but a bias, some in int8 and some not, that something else reads too, or of which two are the same.
  */
-import { constsByName, f32, isGlobal, useCounts } from '../../ir/index.ts';
+import { constsByName, f32, isGlobal, readsInt8, useCounts } from '../../ir/index.ts';
 import type { Block, Const, Global, Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
 import { freeGlobal, freeLocal, mapSame, withConsts } from './rewrite.ts';
@@ -33,6 +33,7 @@ interface Plain {
   readonly weight: Global;
   readonly bias: Global | undefined;
   readonly columns: number;
+  readonly int8: boolean;
 }
 
 function fuseBlock(block: Block, joiner: Joiner): Block {
@@ -46,7 +47,9 @@ function fuseBlock(block: Block, joiner: Joiner): Block {
   const parts = attention.operands.flatMap((ref) => plainLinear(ref, readOnce) ?? []);
   const [first] = parts;
   const distinct = new Set(parts.map(({ op }) => op)).size === attention.operands.length;
-  if (first === undefined || !distinct || parts.some(({ x }) => x !== first.x)) return block;
+  if (first === undefined || !distinct || parts.some(({ x, int8 }) => x !== first.x || int8 !== first.int8)) {
+    return block;
+  }
   return { ...block, body: fuseParts(body, parts, joiner.join(parts, `attention.${block.id}.qkv`)) };
 }
 
@@ -58,10 +61,12 @@ function plainLinear(ref: Ref, readOnce: (ref: Ref | undefined) => Op | undefine
   if (op === undefined || x === undefined || weight === undefined) return undefined;
   const { bias, ...others } = op.extras;
   const columns = op.type.shape[1];
-  const plain = op.kind === 'linear' && Object.keys(others).length === 0 && Object.keys(op.attrs).length === 0;
+  const { weights: _, ...fused } = op.attrs;
+  const plain = op.kind === 'linear' && Object.keys({ ...others, ...fused }).length === 0;
+  const int8 = readsInt8(op);
   if (!plain || typeof columns !== 'number' || !isGlobal(weight)) return undefined;
-  if (bias === undefined) return { op, x, weight, bias, columns };
-  return isGlobal(bias) ? { op, x, weight, bias, columns } : undefined;
+  if (bias !== undefined && !isGlobal(bias)) return undefined;
+  return { op, x, weight, bias, columns, int8 };
 }
 
 /** Weight and bias of a joined linear. */
@@ -129,7 +134,8 @@ function fuseParts(region: Region, parts: readonly Plain[], { weight, bias }: Jo
   const rows = first.op.type.shape[0] ?? 1;
   const width = parts.reduce((sum, { columns }) => sum + columns, 0);
   const extras: Op['extras'] = bias === undefined ? {} : { bias };
-  const joined: Op = { kind: 'linear', operands: [first.x, weight], extras, attrs: {}, result, type: f32(rows, width) };
+  const { attrs } = first.op;
+  const joined: Op = { kind: 'linear', operands: [first.x, weight], extras, attrs, result, type: f32(rows, width) };
   let from = 0;
   const slices = parts.map(({ op, columns }): Op => {
     const attrs = { axis: 1, from, to: from + columns };

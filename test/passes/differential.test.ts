@@ -11,6 +11,7 @@ import {
   randomInputs,
   runNetwork,
   runProgram,
+  speckled,
   toleranceOf,
 } from '../support/compare-networks.ts';
 import { randomNetwork } from '../support/random-network.ts';
@@ -56,6 +57,20 @@ describe('passes keep results', () => {
   }
 
   for (const level of ['O0', 'O1', 'O2'] as const) {
+    it(`-${level}, down to kernels, where some ops read int8`, () => {
+      fc.assert(
+        fc.property(seeds, (seed) => {
+          const network = speckled(randomWithWork(seed), seed);
+          fc.pre(network.routing.kv !== 'latest' || hasOneKvShape(network));
+          const inputs = randomInputs(network, seed);
+          const { module } = runPasses(network, pipelinePasses(level), { options: { chunk: 1 + (seed % 5) } });
+          assert(module.stage === 'kernel');
+          assertSameResults(runNetwork(network, inputs), runProgram(module, inputs), toleranceOf('all'));
+        }),
+        { numRuns: 50 },
+      );
+    });
+
     it(`-${level}, down to kernels in planned memory`, () => {
       fc.assert(
         fc.property(seeds, (seed) => {

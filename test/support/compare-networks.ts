@@ -5,6 +5,7 @@ import type { RunResult, Walk } from '../../ir/interpreter/index.ts';
 import type { Edge, KernelProgram, Network } from '../../ir/index.ts';
 import { passesNamed, runPasses } from '../../passes/index.ts';
 import type { PassOptions } from '../../passes/index.ts';
+import { mapRegions } from '../../passes/network/rewrite.ts';
 import { Draw } from './draw.ts';
 import { KernelRunner } from './kernel-runner.ts';
 import { noWeights } from './tiny.ts';
@@ -43,6 +44,19 @@ export function narrowed(network: Network, int8: PassOptions['int8']): Network {
   const { module } = runPasses(network, passesNamed(['quantize']), { options: { int8 } });
   assert(module.stage === 'network');
   return module;
+}
+
+/** The network with some of its linears and embeddings in int8, those of routers too. */
+export function speckled(network: Network, seed: number): Network {
+  const draw = new Draw(seed);
+  return mapRegions(network, (region) => ({
+    ...region,
+    ops: region.ops.map((op) =>
+      (op.kind === 'linear' || op.kind === 'embed') && draw.chance(0.4)
+        ? { ...op, attrs: { ...op.attrs, weights: 'int8' } }
+        : op,
+    ),
+  }));
 }
 
 /**

@@ -14,7 +14,11 @@ export function targetsCommand(io: Io): Command {
       if (format === 'json') {
         io.out(
           JSON.stringify(
-            targets.map(({ name, summary, dtypes }) => ({ name, summary, dtypes })),
+            targets.map(({ name, summary, dtypes }) => ({
+              name,
+              summary,
+              dtypes: dtypes.map((dtype) => ({ name: dtype.name, summary: dtype.summary })),
+            })),
             null,
             2,
           ),

@@ -25,14 +25,9 @@ interface Tolerances {
   readonly rtol: number;
 }
 
-/**
- * Of fp32 programs, and of others: where inputs are rounded to whole numbers, a last bit that differs before can become a
- * whole step, which later blocks amplify.
- */
-const [FP32, ROUNDED]: readonly [Tolerances, Tolerances] = [
-  { atol: 3e-4, rtol: 1e-4 },
-  { atol: 3e-3, rtol: 5e-3 },
-];
+const FLOAT: Tolerances = { atol: 3e-4, rtol: 1e-4 };
+/** Where inputs are rounded to whole numbers, a last bit that differs before can become a whole step, which later blocks amplify. */
+const ROUNDED: Tolerances = { atol: 3e-3, rtol: 5e-3 };
 
 interface Case {
   readonly name: string;
@@ -70,7 +65,7 @@ export function verifyCommand(io: Io): Command {
       const model = await load(program);
       const reference = await openReferenceOf(model.info, checkpoint, options);
       try {
-        const usual = model.info.dtype === 'fp32' ? FP32 : ROUNDED;
+        const usual = model.info.dtype === 'fp32' ? FLOAT : ROUNDED;
         const settings = { ...options, atol: options.atol ?? usual.atol, rtol: options.rtol ?? usual.rtol };
         report(await compareAll(model, reference, settings, io), settings, io);
       } finally {

@@ -57,7 +57,7 @@ export interface Lanes {
   /** The columns at the address; zeros in lanes that are not theirs. */
   readonly load: (address: I32) => V128;
   readonly store: (f: FunctionBuilder, address: I32, value: V128) => void;
-  /** Stores the first four i16 for four columns; for one the first two, of which the second is 0. */
+  /** Stores the first four i16 for four columns; for one the first two, of which the second, behind the columns, is 0. */
   readonly storeInts: (f: FunctionBuilder, address: I32, value: V128) => void;
   readonly columns: number;
   /** Zeros in the lanes that are not columns. */

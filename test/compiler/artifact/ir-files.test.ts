@@ -68,6 +68,30 @@ describe('the IR in an artifact', () => {
       assert.ok(farthest((await model.forward(ids)).logits, expected) < 1e-4);
     }, 'q8'));
 
+  it('means the same where one op reads a constant as int8 and another its numbers', () =>
+    withFolder(async (folder) => {
+      const head = narrowed(network, 'head');
+      const ops = head.entry.ops.map(({ attrs: { weights: _, ...attrs }, ...op }) => ({ ...op, attrs }));
+      const mixed = { ...head, entry: { ...head.entry, ops } };
+      assert.notDeepEqual(mixed, head);
+      const input = join(folder, 'mixed.rir');
+      writeFileSync(input, printModule(mixed));
+      const built = await build({ input });
+      const out = join(folder, 'out');
+      const manifest = await writeArtifact(
+        { ...built, ir: irFiles(built.network, built.program), version: '0.0.0' },
+        out,
+        { loader: toyLoader },
+      );
+      built.close();
+      assert.equal(manifest.program.dtype, 'q8-head');
+      const expected = createInterpreter(mixed, noWeights).runTokens(ids).logits;
+      const carried = readArtifactIr(out, manifest);
+      assert.ok(farthest(createInterpreter(carried.network, carried.source).runTokens(ids).logits, expected) < 1e-4);
+      carried.close();
+      assert.ok(farthest((await (await load(out)).forward(ids)).logits, expected) < 1e-4);
+    }));
+
   it('is refused when it is damaged, as are the weights', () =>
     withArtifact(async (folder, manifest) => {
       const read = (): void => {

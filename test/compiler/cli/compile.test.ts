@@ -90,7 +90,7 @@ describe('radialc compile', () => {
     const wasm = readFileSync(at('whole', 'model.wasm'));
     for (const phase of phases) {
       const [n = ''] = phase.split('.');
-      const routed = Number(n) < 5 ? ['--route', 'external'] : [];
+      const routed = Number(n) < 6 ? ['--route', 'external'] : [];
       await ok(
         'compile',
         at('phases', phase),
@@ -223,10 +223,24 @@ describe('radialc compile', () => {
     const [fp32, head, all] = [await of('fp32'), await of('q8-head'), await of('q8')];
     assert.deepEqual([fp32.dtype, head.dtype, all.dtype], ['fp32', 'q8-head', 'q8']);
     assert.deepEqual([fp32.int8, head.int8], [0, 1]);
+    const phases = [
+      'compile',
+      at('model'),
+      '-o',
+      at('narrow'),
+      '--dtype=q8-head',
+      '--dump-phases-to',
+      at('narrow-phases'),
+    ];
+    await ok(...phases);
+    const lowered = [at('narrow-phases', '16.lower.rir'), '--compile-from=lower', '--weights', at('model')];
+    await ok('compile', ...lowered, '-o', at('again'));
+    assert.equal((readJson(at('again', 'manifest.json')) as ManifestShape).program.dtype, 'q8-head');
+    await fails('RC1009', 'compile', ...lowered, '-o', at('again'), '--dtype=q8');
     assert.ok(all.int8 > head.int8 && all.bytes < head.bytes && head.bytes < fp32.bytes);
     assert.match(
       await ok('opt', at('model'), '--dtype=q8-head', '--stop-after=quantize'),
-      /linear\(%x, @\S+, .*weights: "int8"\}\n {2}yield/,
+      /linear\(%\S+, @\S+\) \{weights: "int8"\}\n {2}yield/,
     );
   });
 
