@@ -10,9 +10,9 @@
  * A table that stays in use as f32 would be stored twice, so an embedding follows the linears that share it.
  */
 import { constsByName, inputLevels, isGlobal, readsInt8 } from '../../ir/index.ts';
-import type { Network, Op, Ref, Region, TensorType } from '../../ir/index.ts';
+import type { Const, Global, Network, Op, Region } from '../../ir/index.ts';
 import type { NetworkPass } from '../pass.ts';
-import { mapSame } from './rewrite.ts';
+import { mapRegions, mapSame } from './rewrite.ts';
 
 export const quantize: NetworkPass = {
   name: 'quantize',
@@ -22,36 +22,27 @@ export const quantize: NetworkPass = {
 };
 
 function quantized(network: Network, which: 'head' | 'all'): Network {
-  const consts = constsByName(network);
-  const all = which === 'all';
-  const bodies = all ? [network.entry, ...network.blocks.map(({ body }) => body)] : [];
-  const isNarrow = (region: Region) => {
-    const types = new Map<Ref, TensorType>(region.ops.map(({ result, type }) => [result, type]));
-    return ({ kind, operands: [, weight = '@'] }: Op): boolean => {
-      const columns = Number((consts.get(weight as `@${string}`) ?? { type: types.get(weight) }).type?.shape[1]);
-      return kind === 'linear' && inputLevels(columns) >= 1;
-    };
-  };
-  const shared = new Set(
-    [...bodies, network.exit].flatMap((region) =>
-      region.ops.filter(isNarrow(region)).flatMap(({ operands }) => operands.slice(1).filter(isGlobal)),
-    ),
-  );
-  const narrow = <R extends Region>(region: R, linears: boolean): R => {
-    const isLinear = linears ? isNarrow(region) : () => false;
-    const isTable = ({ kind, operands }: Op): boolean =>
-      kind === 'embed' && operands.slice(1).some((ref) => isGlobal(ref) && shared.has(ref));
-    const ops = mapSame(region.ops, (op) => (isLinear(op) || isTable(op) ? asInt8(op) : op));
+  const bodies = [network.entry, ...network.blocks.map(({ body }) => body), network.exit];
+  const linears = linearsOf(which === 'all' ? bodies : [network.exit], constsByName(network));
+  const shared = new Set(linears.flatMap(({ operands }) => operands.slice(1).filter(isGlobal)));
+  const embeds = bodies
+    .flatMap(({ ops }) => ops)
+    .filter(({ kind, operands }) => kind === 'embed' && operands.some((ref) => isGlobal(ref) && shared.has(ref)));
+  const narrow = new Set([...linears, ...embeds]);
+  return mapRegions(network, (region) => {
+    const ops = mapSame(region.ops, (op) => (narrow.has(op) ? asInt8(op) : op));
     return ops === region.ops ? region : { ...region, ops };
-  };
-  const entry = narrow(network.entry, all);
-  const blocks = mapSame(network.blocks, (block) => {
-    const body = narrow(block.body, all);
-    return body === block.body ? block : { ...block, body };
   });
-  const exit = narrow(network.exit, true);
-  if (entry === network.entry && blocks === network.blocks && exit === network.exit) return network;
-  return { ...network, entry, blocks, exit };
+}
+
+/** Those whose rows are not too long for exact sums. */
+function linearsOf(of: readonly Region[], consts: ReadonlyMap<Global, Const>): readonly Op[] {
+  return of.flatMap(({ ops }) =>
+    ops.filter(({ kind, operands: [, weight = '@'] }) => {
+      const made = isGlobal(weight) ? consts.get(weight) : ops.find(({ result }) => result === weight);
+      return kind === 'linear' && inputLevels(Number(made?.type.shape[1])) >= 1;
+    }),
+  );
 }
 
 function asInt8(op: Op): Op {

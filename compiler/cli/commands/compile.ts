@@ -48,6 +48,7 @@ export function compileCommand(io: Io): Command {
       '\nExamples:\n  $ radialc compile ./opt-125m -o ./out\n  $ radialc compile ./opt-125m -o ./out --route external --kv latest --max-hops 32\n' +
         '  $ radialc compile ./opt-125m -o ./out --dump-phases-to ./phases --timing\n' +
         '  $ radialc compile ./gated -o ./out --routes routes.jsonl\n' +
+        '  $ radialc compile ./opt-125m -o ./out --dtype q8\n' +
         '  $ radialc compile ./phases/13.fuse-norm.rir --compile-from fuse-norm --weights ./opt-125m -o ./out',
     )
     .action(async (input: string, options: CompileCommandOptions) => {

@@ -27,46 +27,34 @@ export interface Factors {
 /** [row][vector of 4 columns]. */
 type Products = readonly (readonly V128[])[];
 
-export function floatProducts(f: FunctionBuilder, plan: LinearPlan, tile: Tile, factors: Factors): Products {
-  const { inputs } = factors;
-  const [first] = inputs;
-  if (first === undefined) return [];
-  const weight = f.let('i32', factors.weight);
-  const end = f.let('i32', i32.add(first, plan.inner * FLOAT_BYTES));
-  const element = (v: number): V128 => f32x4.load(weight, placeOf(plan, tile, v) + (v % PANEL_VECTORS) * VECTOR_BYTES);
-  const { sums, add } = accumulators(f, tile, element, (sum, factor, value) =>
-    f32x4.add(sum, f32x4.mul(factor, value)),
-  );
-  f.repeat(i32.ne(first, end), () => {
-    add(inputs.map((input) => f32x4.loadSplat(input)));
-    for (const input of inputs) f.increase(input, FLOAT_BYTES);
-    f.increase(weight, PANEL * FLOAT_BYTES);
+export function floatProducts(f: FunctionBuilder, plan: LinearPlan, tile: Tile, { weight, inputs }: Factors): Products {
+  return sumProducts(f, plan, tile, {
+    inputs,
+    weight,
+    steps: plan.inner,
+    inputBytes: FLOAT_BYTES,
+    vectorBytes: VECTOR_BYTES,
+    load: f32x4.load,
+    sumWith: (sum, factor, element) => f32x4.add(sum, f32x4.mul(factor, element)),
   });
-  return sums;
 }
 
 /** Rows are rounded ones, see `rounded.ts`. Sums are exact, so that their order does not matter. */
-export function int8Products(f: FunctionBuilder, plan: LinearPlan, tile: Tile, factors: Factors): Products {
-  const { inputs } = factors;
-  const [first] = inputs;
-  if (first === undefined) return [];
+export function int8Products(f: FunctionBuilder, plan: LinearPlan, tile: Tile, { weight, inputs }: Factors): Products {
   const scales = inputs.map((input) => f.let('v128', f32x4.loadSplat(input)));
   for (const input of inputs) f.increase(input, ROUNDED_HEADER);
-  const weight = f.let('i32', i32.add(factors.weight, SCALES_BYTES));
-  const end = f.let('i32', i32.add(first, Math.ceil(plan.inner / 2) * PAIR_BYTES));
-  const element = (v: number): V128 =>
-    i16x8.loadBytes(weight, placeOf(plan, tile, v) + (v % PANEL_VECTORS) * QUAD_BYTES);
-  const { sums, add } = accumulators(f, tile, element, (sum, factor, value) =>
-    i32x4.add(sum, i32x4.dot(factor, value)),
-  );
-  f.repeat(i32.ne(first, end), () => {
-    add(inputs.map((input) => f32x4.loadSplat(input)));
-    for (const input of inputs) f.increase(input, PAIR_BYTES);
-    f.increase(weight, PANEL_VECTORS * QUAD_BYTES);
+  const sums = sumProducts(f, plan, tile, {
+    inputs,
+    weight: i32.add(weight, SCALES_BYTES),
+    steps: Math.ceil(plan.inner / 2),
+    inputBytes: PAIR_BYTES,
+    vectorBytes: QUAD_BYTES,
+    load: i16x8.loadBytes,
+    sumWith: (sum, factor, element) => i32x4.add(sum, i32x4.dot(factor, element)),
   });
   return sums.map((row, r) =>
     row.map((sum, v) => {
-      const scale = f32x4.load(factors.weight, placeOf(plan, tile, v) + (v % PANEL_VECTORS) * VECTOR_BYTES);
+      const scale = f32x4.load(weight, placeOf(plan, tile, v, VECTOR_BYTES));
       return f32x4.mul(f32x4.fromInts(sum), f32x4.mul(scales[r] ?? scale, scale));
     }),
   );
@@ -77,36 +65,45 @@ export function panelOf({ apart }: Tile, v: number): number {
   return Math.floor(v / PANEL_VECTORS) * apart;
 }
 
-/** Offset of that panel. */
-function placeOf({ panelBytes }: LinearPlan, tile: Tile, v: number): number {
-  return panelOf(tile, v) * panelBytes;
+/** Offset of vector v from the first panel's first, where a panel's vectors have so many bytes each. */
+function placeOf({ panelBytes }: LinearPlan, tile: Tile, v: number, vectorBytes: number): number {
+  return panelOf(tile, v) * panelBytes + (v % PANEL_VECTORS) * vectorBytes;
 }
 
-interface Accumulators {
-  readonly sums: readonly (readonly Local<'v128'>[])[];
-  /** Adds to all sums, given a factor for each row. */
-  readonly add: (factors: readonly V128[]) => void;
+interface Multiplication extends Factors {
+  /** Turns of the loop over k. */
+  readonly steps: number;
+  /** What a turn takes of a row, and of the weight for each vector of columns. */
+  readonly inputBytes: number;
+  readonly vectorBytes: number;
+  readonly load: (address: I32, offset: number) => V128;
+  readonly sumWith: (sum: V128, factor: V128, element: V128) => V128;
 }
 
-/** Zeros that elements of the weight, times a factor of their row, are added to. Several rows share an element that is read once. */
-function accumulators(
+/** The loop over k. Several rows share an element of the weight, which is read once. Leaves inputs at their ends. */
+function sumProducts(
   f: FunctionBuilder,
+  plan: LinearPlan,
   tile: Tile,
-  element: (v: number) => V128,
-  sumWith: (sum: V128, factor: V128, element: V128) => V128,
-): Accumulators {
+  { inputs, weight: from, steps, inputBytes, vectorBytes, load, sumWith }: Multiplication,
+): readonly (readonly Local<'v128'>[])[] {
+  const [first] = inputs;
+  if (first === undefined) return [];
+  const weight = f.let('i32', from);
+  const end = f.let('i32', i32.add(first, steps * inputBytes));
   const vectors = Array.from({ length: tile.panels * PANEL_VECTORS }, (_, v) => v);
-  const sums = Array.from({ length: tile.rows }, () => vectors.map(() => f.let('v128', f32x4.splat(0))));
+  const sums = inputs.map(() => vectors.map(() => f.let('v128', f32x4.splat(0))));
   const factor = f.local('v128');
-  const shared = tile.rows > 1 ? vectors.map(() => f.local('v128')) : [];
-  return {
-    sums,
-    add: (factors) => {
-      shared.forEach((local, v) => f.set<'v128'>(local, element(v)));
-      factors.forEach((value, r) => {
-        f.set<'v128'>(factor, value);
-        sums[r]?.forEach((sum, v) => f.set<'v128'>(sum, sumWith(sum, factor, shared[v] ?? element(v))));
-      });
-    },
-  };
+  const shared = inputs.length > 1 ? vectors.map(() => f.local('v128')) : [];
+  const element = (v: number): V128 => load(weight, placeOf(plan, tile, v, vectorBytes));
+  f.repeat(i32.ne(first, end), () => {
+    shared.forEach((local, v) => f.set<'v128'>(local, element(v)));
+    inputs.forEach((input, r) => {
+      f.set<'v128'>(factor, f32x4.loadSplat(input));
+      sums[r]?.forEach((sum, v) => f.set<'v128'>(sum, sumWith(sum, factor, shared[v] ?? element(v))));
+    });
+    for (const input of inputs) f.increase(input, inputBytes);
+    f.increase(weight, PANEL_VECTORS * vectorBytes);
+  });
+  return sums;
 }

@@ -12,8 +12,6 @@ interface ManifestShape {
     readonly routing: { readonly kv: string; readonly revisit: string; readonly maxHops: number };
     readonly shapes: { readonly context: number };
     readonly target: string;
-    readonly dtype: string;
-    readonly memory: { readonly weightsBytes: number };
   };
 }
 
@@ -205,43 +203,6 @@ describe('radialc compile', () => {
       assert.equal(program.shapes.context, 20);
     }
     assert.equal((await routing()).target, 'wasm-simd');
-  });
-
-  it('stores weights as int8, of the head or of all linears', async () => {
-    const of = async (
-      dtype: string,
-    ): Promise<{ readonly dtype: string; readonly bytes: number; readonly int8: number }> => {
-      await ok('compile', at('model'), '-o', at(dtype), '--dtype', dtype);
-      const { program } = readJson(at(dtype, 'manifest.json')) as ManifestShape;
-      const kernels = readFileSync(at(dtype, 'kernels.rir'), 'utf8');
-      return {
-        dtype: program.dtype,
-        bytes: program.memory.weightsBytes,
-        int8: kernels.match(/^weight .* : int8/gm)?.length ?? 0,
-      };
-    };
-    const [fp32, head, all] = [await of('fp32'), await of('q8-head'), await of('q8')];
-    assert.deepEqual([fp32.dtype, head.dtype, all.dtype], ['fp32', 'q8-head', 'q8']);
-    assert.deepEqual([fp32.int8, head.int8], [0, 1]);
-    const phases = [
-      'compile',
-      at('model'),
-      '-o',
-      at('narrow'),
-      '--dtype=q8-head',
-      '--dump-phases-to',
-      at('narrow-phases'),
-    ];
-    await ok(...phases);
-    const lowered = [at('narrow-phases', '16.lower.rir'), '--compile-from=lower', '--weights', at('model')];
-    await ok('compile', ...lowered, '-o', at('again'));
-    assert.equal((readJson(at('again', 'manifest.json')) as ManifestShape).program.dtype, 'q8-head');
-    await fails('RC1009', 'compile', ...lowered, '-o', at('again'), '--dtype=q8');
-    assert.ok(all.int8 > head.int8 && all.bytes < head.bytes && head.bytes < fp32.bytes);
-    assert.match(
-      await ok('opt', at('model'), '--dtype=q8-head', '--stop-after=quantize'),
-      /linear\(%\S+, @\S+\) \{weights: "int8"\}\n {2}yield/,
-    );
   });
 
   it('compiles IR text that needs no weights', async () => {
